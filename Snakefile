@@ -1,0 +1,67 @@
+# snakemake --cores all [--config preset=smoke]
+# Every rule calls the command line; what a rule depends on beside its files stands in its params (docs/architecture.md).
+
+import os
+import sys
+
+from rediffuse.config import load_preset, preset_path
+from rediffuse.errors import UserError
+from rediffuse.paths import Layout
+from rediffuse.provenance import PACKAGE, code_hash, pins
+
+# `.venv/bin/snakemake` must find its own `rediffuse`, also where the environment is not activated.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+
+
+config.setdefault("preset", "laptop")
+try:
+    PRESET_FILE = preset_path(str(config["preset"]))
+    PRESET = load_preset(PRESET_FILE)
+except UserError as error:
+    # Snakemake would wrap it in a traceback of its own and exit with status 1.
+    print(f"rediffuse: {error}", file=sys.stderr, flush=True)
+    os._exit(2)
+LAYOUT = Layout(PRESET_FILE.stem, PRESET)
+
+
+wildcard_constraints:
+    dataset="[A-Za-z0-9-]+?",
+    hash="[0-9a-f]{8}",
+    run="[A-Za-z0-9-]+",
+    samples="[A-Za-z0-9-]+?",
+    shard="[0-9]+",
+    shards="[0-9]+",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/runs.smk"
+include: "workflow/rules/sohl2015.smk"
+include: "workflow/rules/ddpm.smk"
+include: "workflow/rules/ddim.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        report_files(),
+
+
+rule data:
+    input:
+        [arrays(name) for name in PRESET.datasets],
+
+
+rule runs:
+    input:
+        [LAYOUT.weights(name) for name in PRESET.runs | PRESET.features],
+
+
+rule samples:
+    input:
+        [shard for name in PRESET.samples for shard in LAYOUT.shards(name)],
+
+
+onsuccess:
+    print(where_to_look(), file=sys.stderr)

@@ -1,0 +1,1 @@
+"""rediffuse: the tables and figures of three diffusion papers, regenerated from data."""

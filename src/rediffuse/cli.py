@@ -1,0 +1,186 @@
+"""The command line. Every command is what a rule of the pipeline calls, and can be called by hand; it imports its module when called."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rediffuse.errors import UserError
+
+if TYPE_CHECKING:
+    from rediffuse.paths import Layout
+
+app = typer.Typer(
+    help="Regenerates the tables and figures of three diffusion papers, and says which of their claims held.",
+    epilog="`snakemake --cores all` calls these for you. Presets: smoke, laptop, or a path to a YAML file of your own.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+PresetOption = Annotated[str, typer.Option("--preset", "-p", help="A shipped preset's name, or a path that ends in .yaml.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the GPU where there is one.")]
+Paper = Annotated[str, typer.Argument(help="sohl2015, ddpm or ddim.")]
+Artifacts = Annotated[list[str], typer.Argument(help="As the paper numbers them: table1, fig3, ...")]
+
+
+@app.command()
+def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset.")], preset: PresetOption = "laptop") -> None:
+    """Make a data set's arrays in data/, with a JSON beside them that says what they are."""
+    layout = _layout(preset)
+    _known("data set", name, layout.preset.datasets)
+    from rediffuse.datasets.prepare import prepare as run
+
+    run(name, layout.preset.datasets[name], layout.dataset(name))
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="A run of the preset, or its features.")],
+    preset: PresetOption = "laptop",
+    device: DeviceOption = "auto",
+) -> None:
+    """Train a network; writes its averaged weights, its history and how long it took to results/PRESET/runs/NAME/."""
+    layout = _layout(preset)
+    networks = layout.preset.runs | layout.preset.features
+    _known("run", name, networks)
+    from rediffuse.config import Run
+    from rediffuse.datasets.prepared import load
+    from rediffuse.device import pick
+    from rediffuse.files import write_json
+    from rediffuse.provenance import facts
+    from rediffuse.runs import train_features, train_run
+
+    options = networks[name]
+    data = load(layout.dataset(options.dataset))
+    make: Any = train_run if isinstance(options, Run) else train_features
+    trained = make(options, data, pick(device), layout.run(name), name)
+    images = options.training.steps * options.training.batch
+    about = {"parameters": sum(p.numel() for p in trained.network.parameters()), "images": images}
+    write_json(layout.run(name) / "facts.json", about | facts(trained.seconds))
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(help="A set of samples of the preset.")],
+    shard: Annotated[int, typer.Option(min=1, help="Which of the set's shards, from 1.")] = 1,
+    preset: PresetOption = "laptop",
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw one shard of a set of samples from its trained run."""
+    layout = _layout(preset)
+    _known("samples", name, layout.preset.samples)
+    samples = layout.preset.samples[name]
+    if shard > samples.shards:
+        raise UserError(f"--shard: found {shard}; expected 1 to {samples.shards}, the shards of samples.{name}")
+    from rediffuse.datasets.prepared import load
+    from rediffuse.device import pick
+    from rediffuse.files import write_json
+    from rediffuse.provenance import facts
+    from rediffuse.runs import load_run
+    from rediffuse.sampling import sample as run
+
+    start, where = time.monotonic(), pick(device)
+    data = load(layout.dataset(layout.preset.runs[samples.run].dataset))
+    path = layout.shard(name, shard - 1)
+    run(samples, load_run(layout.weights(samples.run), where), shard - 1, where, path, data.to_levels, f"sample {name}")
+    write_json(path.with_suffix(".json"), facts(time.monotonic() - start))
+
+
+@app.command()
+def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop", device: DeviceOption = "auto") -> None:
+    """Measure what tables and figures of a paper need: numbers, and the arrays that figures draw."""
+    layout = _layout(preset, paper)
+    from rediffuse.device import pick
+
+    for run in _of(paper, "measure", "MEASURES", artifacts):
+        run(layout, pick(device))
+
+
+@app.command()
+def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
+    """Make tables of a paper, as CSV and Markdown, the published numbers beside ours."""
+    layout = _layout(preset, paper)
+    for run in _of(paper, "tables", "TABLES", artifacts):
+        run(layout)
+
+
+@app.command()
+def figure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
+    """Draw figures of a paper."""
+    layout = _layout(preset, paper)
+    for run in _of(f"figures.{paper}", "", "FIGURES", artifacts):
+        run(layout)
+
+
+@app.command()
+def report(preset: PresetOption = "laptop") -> None:
+    """Gather what was made: claims.csv, artifacts.csv, metrics.json, timings.json, and a page of all tables and figures."""
+    layout = _layout(preset)
+    from rediffuse.report.gather import gather
+
+    gather(layout)
+
+
+@app.command()
+def record(preset: PresetOption = "laptop") -> None:
+    """Write the snapshot docs/results/PRESET/ that git holds, and the preset's stages in dvc.yaml (`make record` calls this)."""
+    layout = _layout(preset)
+    from rediffuse.report.record import record as run
+
+    run(layout)
+
+
+def _layout(preset: str, paper: str | None = None) -> "Layout":
+    from rediffuse.config import Papers, load_preset, preset_path
+    from rediffuse.paths import Layout, preset_name
+
+    path = preset_path(preset)
+    layout = Layout(preset_name(path), load_preset(path))
+    if paper is not None:
+        _known("paper", paper, Papers.model_fields)
+        if getattr(layout.preset.papers, paper) is None:
+            raise UserError(f"{path}: papers.{paper}: not given; expected its options, since the command asks for that paper")
+    return layout
+
+
+def _of(paper: str, module: str, registry: str, artifacts: list[str]) -> list[Any]:
+    """The functions that make these artifacts, all of them known before any is made."""
+    from importlib import import_module
+
+    name = f"rediffuse.papers.{paper}.{module}" if module else f"rediffuse.{paper}"
+    known: dict[str, Any] = getattr(import_module(name), registry)
+    for artifact in artifacts:
+        _known("artifact", artifact, known)
+    return [known[artifact] for artifact in artifacts]
+
+
+def _known(what: str, name: str, known: Any) -> None:
+    if name not in known:
+        raise UserError(f"{what}: found {name!r}; expected one of {', '.join(known) or 'none: the preset defines none'}")
+
+
+def main() -> None:
+    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 130 when interrupted."""
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UserError as error:
+        _fail(str(error))
+    except Exception as error:
+        # The command line's own errors (an unknown option, a missing argument), whichever click typer carries.
+        if not hasattr(error, "format_message"):
+            raise
+        _fail(error.format_message())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(line: str) -> None:
+    print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

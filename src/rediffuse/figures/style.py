@@ -1,0 +1,50 @@
+"""One look for every figure: sizes, fonts, colours, and how a file is written."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from rediffuse.files import write_bytes
+
+OURS, EXACT, FORWARD, FAINT = "#0072b2", "#d55e00", "#3a3a3a", "#c9ccd1"
+
+sns.set_theme(
+    context="paper",
+    style="ticks",
+    rc={"figure.dpi": 150, "savefig.dpi": 150, "axes.titlesize": 9, "axes.labelsize": 9, "font.size": 9, "figure.constrained_layout.use": True},
+)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(figure)
+    write_bytes(path, buffer.getvalue())
+
+
+def tile(images: NDArray[Any], rows: int, columns: int, gap: int = 1) -> NDArray[Any]:
+    """Images of shape (rows * columns, C, R, R) on [-1, 1] as one picture on [0, 1], a gap of white between them."""
+    n, channels, height, width = images.shape
+    canvas = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, channels))
+    for k, image in enumerate((images.clip(-1, 1) + 1) / 2):
+        top, left = k // columns * (height + gap), k % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
+    return canvas[..., 0] if channels == 1 else canvas
+
+
+def show(axes: Any, picture: NDArray[Any], title: str = "") -> None:
+    """A picture on axes, its pixels sharp, no ticks."""
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set(xticks=[], yticks=[], title=title)
+    sns.despine(ax=axes, left=True, bottom=True)

@@ -1,0 +1,45 @@
+"""Claims: sentences of a paper that a measurement can refute, and what a check of one says."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+
+class Verdict(NamedTuple):
+    """What was measured, in words; whether the claim held; and why, where it did not or could not be tested."""
+
+    measured: str
+    verdict: Literal["held", "not held", "not tested"]
+    why: str = ""
+
+
+def not_tested(why: str) -> Verdict:
+    return Verdict("", "not tested", why)
+
+
+def decide(held: bool, measured: str, why: str) -> Verdict:
+    """Held, or not held and why."""
+    return Verdict(measured, "held") if held else Verdict(measured, "not held", why)
+
+
+def rising(label: str, values: Sequence[float], sds: Sequence[float]) -> tuple[bool, str, str]:
+    """Whether values rise strictly; the values as text; and where they do not, with how many deviations of the difference."""
+    text = f"{label}: " + " < ".join(f"{value:.3g}" for value in values)
+    falls = []
+    for k, (low, high) in enumerate(zip(values[:-1], values[1:], strict=True)):
+        if high <= low:
+            error = (sds[k] ** 2 + sds[k + 1] ** 2) ** 0.5
+            falls.append(f"{label}: {low:.3g} is followed by {high:.3g} ({(low - high) / error:.1f} standard deviations)")
+            text = text.replace(f"{low:.3g} < {high:.3g}", f"{low:.3g} ≥ {high:.3g}")
+    return not falls, text, "; ".join(falls)
+
+
+def one(table: pd.DataFrame, **keys: object) -> pd.Series:  # type: ignore[type-arg]
+    """The one measured row with these keys. Raises LookupError if there is none, or more."""
+    rows = table[table["value"].notna()]
+    for key, value in keys.items():
+        rows = rows[rows[key] == value]
+    if len(rows) != 1:
+        raise LookupError(f"{len(rows)} rows with {', '.join(f'{key} = {value}' for key, value in keys.items())}")
+    return rows.iloc[0]

@@ -1,0 +1,68 @@
+"""Song et al. 2020: which of its claims hold here."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from rediffuse.papers import tables
+from rediffuse.papers.claims import Verdict, decide, not_tested, one, rising
+from rediffuse.paths import Layout
+
+NUMERIC = ["0.0", "0.2", "0.5", "1.0"]
+
+
+def _distances(layout: Layout, S: int, etas: Sequence[str]) -> tuple[list[float], list[float]]:
+    table = tables.read(layout.artifact("ddim", "table1.csv"), "rediffuse table ddim table1")
+    rows = [one(table, steps=S, eta=eta, metric="FID") for eta in etas]
+    return [row["value"] for row in rows], [row["sd"] for row in rows]
+
+
+def eta_order(steps: Sequence[int]) -> Callable[[Layout], Verdict]:
+    """Frechet distance rises strictly with eta at each of these numbers of steps."""
+
+    def check(layout: Layout) -> Verdict:
+        found = [rising(f"S = {S}", *_distances(layout, S, NUMERIC)) for S in steps]
+        return decide(all(held for held, _, _ in found), "; ".join(text for _, text, _ in found), "; ".join(why for _, _, why in found if why))
+
+    return check
+
+
+def sigma_hat_worst(S: int) -> Callable[[Layout], Verdict]:
+    """sigma-hat has the largest Frechet distance of its column."""
+
+    def check(layout: Layout) -> Verdict:
+        values, _ = _distances(layout, S, [*NUMERIC, "sigma-hat"])
+        text = f"S = {S}: sigma-hat {values[-1]:.3g}, the rest at most {max(values[:-1]):.3g}"
+        return decide(values[-1] > max(values[:-1]), text, "another eta is worse")
+
+    return check
+
+
+def more_steps(layout: Layout) -> Verdict:
+    """Frechet distance at eta 0 falls strictly with the number of steps."""
+    found = [_distances(layout, S, ["0.0"]) for S in (100, 50, 20, 10)]
+    held, text, why = rising("S = 100, 50, 20, 10", [value[0] for value, _ in found], [sd[0] for _, sd in found])
+    return decide(held, text, why)
+
+
+def linear_time(layout: Layout) -> Verdict:
+    """A line through 0 explains the time to sample: R^2 of at least 0.99, fitted to relative errors so that every S counts."""
+    times = tables.read(layout.artifact("ddim", "fig4.csv"), "rediffuse measure ddim fig4")
+    steps, seconds = times["steps"].to_numpy(float), times["seconds"].to_numpy(float)
+    slope = float(np.mean(seconds / steps))
+    r2 = 1 - float(np.sum((seconds - slope * steps) ** 2) / np.sum((seconds - seconds.mean()) ** 2))
+    text = f"S = {steps.min():.0f} to {steps.max():.0f}: {slope * 1e3:.3g} ms an image and step, R^2 = {r2:.4f}"
+    return decide(r2 >= 0.99, text, "R^2 under 0.99")
+
+
+CHECKS: dict[str, Callable[[Layout], Verdict]] = {
+    "eta-order-10-20": eta_order((10, 20)),
+    "eta-order-50-100": eta_order((50, 100)),
+    "sigma-hat-worst-10": sigma_hat_worst(10),
+    "sigma-hat-worst-20": sigma_hat_worst(20),
+    "more-steps": more_steps,
+    "linear-time": linear_time,
+    "few-steps-suffice": lambda _: not_tested("needs samples at S = 1000 with every eta, which no preset draws yet"),
+    "reconstruction": lambda _: not_tested("needs the encoder from x_0 to x_T, which is not built yet"),
+    "consistency": lambda _: not_tested("needs Figure 5, which is not made yet"),
+}

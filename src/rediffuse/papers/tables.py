@@ -1,0 +1,70 @@
+"""Tables: our measurements with the published numbers beside them, as tidy CSV and as Markdown."""
+
+import io
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+
+from rediffuse.errors import UserError
+from rediffuse.files import read_bytes, write_text
+
+MEASURED = ["metric", "unit", "value", "sd", "n"]
+PUBLISHED = ["published", "published_sd", "published_dataset", "comparable", "source"]
+
+
+def published(paper: str, name: str) -> pd.DataFrame:
+    """A CSV that lies beside a paper's module. Everything but `value` and `sd` is text."""
+    text = files(f"rediffuse.papers.{paper}").joinpath(f"{name}.csv").read_text(encoding="utf-8")
+    return _numbers(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False))
+
+
+def read(path: Path, made_by: str) -> pd.DataFrame:
+    """A CSV of measurements or a table. Raises UserError if it is absent or no such CSV."""
+    try:
+        return _numbers(pd.read_csv(io.BytesIO(read_bytes(path, made_by)), dtype=str, keep_default_na=False))
+    except ValueError as error:
+        raise UserError(f"{path}: {error}; expected a CSV that `{made_by}` makes") from None
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+
+
+def beside(measured: pd.DataFrame, numbers: pd.DataFrame, keys: Sequence[str], stands_for: dict[str, str]) -> pd.DataFrame:
+    """The measured rows, each with the published number of its keys beside it; then the published rows that have no counterpart.
+
+    stands_for: our data set -> the published one whose numbers stand beside it. They are comparable only if the two are the same.
+    """
+    ours = measured.assign(published_dataset=measured["dataset"].map(stands_for).fillna(""))
+    theirs = numbers.rename(columns={"value": "published", "sd": "published_sd", "dataset": "published_dataset"})
+    on = ["published_dataset", *keys, "metric"]
+    table = ours.merge(theirs.drop(columns="unit"), on=on, how="left")
+    rest = theirs.merge(ours[on].drop_duplicates(), on=on, how="left", indicator=True)
+    table = pd.concat([table, rest[rest["_merge"] == "left_only"].drop(columns="_merge")], ignore_index=True)
+    both = table["value"].notna() & table["published"].notna()
+    table["comparable"] = (both & (table["dataset"] == table["published_dataset"])).map({True: "yes", False: "no"})
+    text = table.select_dtypes(exclude="number").columns
+    table[text] = table[text].fillna("")
+    leading = [column for column in measured.columns if column not in MEASURED]
+    return table[[*leading, *MEASURED, *PUBLISHED]]
+
+
+def number(value: float, sd: float = float("nan")) -> str:
+    """A number to four figures, its deviation to two; a dash where there is none."""
+    if pd.isna(value):
+        return "–"
+    return f"{value:.4g}" if pd.isna(sd) else f"{value:.4g} ± {sd:.2g}"
+
+
+def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
+    """A titled Markdown table with notes below it."""
+    lines = [f"# {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return "\n".join([*lines, "", *[f"{note}\n" for note in notes]])
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    columns = table.columns.intersection(["value", "sd", "n", "published", "published_sd", "seconds", "steps"])
+    return table.assign(**{column: pd.to_numeric(table[column]) for column in columns})

@@ -1,0 +1,52 @@
+"""Where everything lies, relative to the folder that the pipeline runs in. The rules and the command line both ask here."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from rediffuse.config import Preset
+from rediffuse.files import write_text
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one preset's files."""
+
+    name: str
+    preset: Preset
+
+    @property
+    def results(self) -> Path:
+        return Path("results") / self.name
+
+    def dataset(self, name: str) -> Path:
+        """The prepared data's folder; its name holds a hash of the options, so that presets do not undo each other."""
+        options = json.dumps(self.preset.datasets[name].model_dump(mode="json"), sort_keys=True)
+        return Path("data") / f"{name}-{hashlib.sha256(options.encode()).hexdigest()[:8]}"
+
+    def run(self, name: str) -> Path:
+        return self.results / "runs" / name
+
+    def weights(self, name: str) -> Path:
+        return self.run(name) / "weights.safetensors"
+
+    def shards(self, name: str) -> list[Path]:
+        return [self.shard(name, k) for k in range(self.preset.samples[name].shards)]
+
+    def shard(self, name: str, k: int) -> Path:
+        samples = self.preset.samples[name]
+        return self.results / "samples" / samples.run / f"{name}-{k + 1}of{samples.shards}.npz"
+
+    def measurements(self, paper: str, artifact: str) -> Path:
+        return self.results / "measurements" / paper / f"{artifact}.csv"
+
+    def artifact(self, paper: str, file: str) -> Path:
+        return self.results / paper / file
+
+    def write_text(self, paper: str, file: str, text: str) -> None:
+        write_text(self.artifact(paper, file), text)
+
+
+def preset_name(path: Path) -> str:
+    return path.stem

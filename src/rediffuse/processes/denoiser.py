@@ -1,0 +1,90 @@
+"""From what a network puts out to what losses, bounds and samplers need, for all three papers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from rediffuse.processes.gaussian import GaussianProcess, at
+
+Predicts = Literal["eps", "x0", "mu", "residual"]
+Variance = Literal["fixed-small", "fixed-large", "learned"]
+
+
+class Prediction(NamedTuple):
+    """x0-hat and eps-hat at x_t, and the mean and variance of p(x_{t-1} | x_t); variance broadcasts against mean."""
+
+    x0: Tensor
+    eps: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A network read as the reverse process p(x_{t-1} | x_t).
+
+    network: (x_t of shape (N, C, ...), t - 1 of shape (N,)) -> (N, C, ...), or (N, 2 C, ...) where the variance is learned.
+    predicts: what the network puts out:
+      eps       the noise in x_t (Ho et al. 2020, eq. 11)
+      x0        the clean x_0
+      mu        the mean of p(x_{t-1} | x_t) itself (mu-tilde in Ho et al. 2020, Table 2)
+      residual  z with mean sqrt(1 - beta_t) x_t + sqrt(beta_t) z: the forward kernel is z = 0 (as Sohl-Dickstein et al. 2015 start)
+    variance: beta_tilde_t (fixed-small), beta_t (fixed-large), or sigmoid(z + logit(beta_t)) per dimension from the
+      second half of the network's channels (learned; Sohl-Dickstein et al. 2015, eq. 64).
+    clip: x0-hat to [-1, 1]; eps-hat and the mean are then those of the clipped x0-hat. Training and bounds of the 2015
+      paper do not clip; DDPM's sampler and published likelihood do.
+    """
+
+    process: GaussianProcess
+    network: Callable[[Tensor, Tensor], Tensor]
+    predicts: Predicts
+    variance: Variance
+    clip: bool = False
+
+    @cached_property
+    def fixed_variance(self) -> Tensor:
+        """The fixed variance of p(x_{t-1} | x_t) by t.
+
+        At t = 1 both choices are beta_tilde_2, as published: fixed-small would be 0 there, and sqrt(beta_1) is needlessly
+        wide for the decoder p(x_0 | x_1). (A chain of one step has no beta_tilde_2 and keeps beta_1.)
+        """
+        process = self.process
+        variance = (process.beta_tilde if self.variance == "fixed-small" else process.beta).clone()
+        variance[1] = process.beta_tilde[2] if process.T > 1 else process.beta[1]
+        return variance
+
+    @cached_property
+    def logit_beta(self) -> Tensor:
+        return torch.logit(self.process.beta)
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
+        """The prediction at x_t of shape (N, C, ...), for one time t or one per sample."""
+        times = torch.full((len(x_t),), t, device=x_t.device) if isinstance(t, int) else t
+        output = self.network(x_t, times - 1).to(x_t.dtype)
+        if self.variance == "learned":
+            output, z = output.chunk(2, dim=1)
+            variance = torch.sigmoid(z + at(self.logit_beta, t, x_t))
+        else:
+            variance = at(self.fixed_variance, t, x_t)
+        x0 = self._x0(output, x_t, t)
+        if self.clip:
+            x0 = x0.clamp(-1, 1)
+        eps = output if self.predicts == "eps" and not self.clip else self.process.eps_from_x0(x_t, t, x0)
+        return Prediction(x0, eps, self.process.posterior_mean(x0, x_t, t), variance)
+
+    def _x0(self, output: Tensor, x_t: Tensor, t: int | Tensor) -> Tensor:
+        process = self.process
+        match self.predicts:
+            case "eps":
+                return process.x0_from_eps(x_t, t, output)
+            case "x0":
+                return output
+            case "mu":
+                return process.x0_from_mean(x_t, t, output)
+            case "residual":
+                mean = at(process.alpha.sqrt(), t, x_t) * x_t + at(process.beta.sqrt(), t, x_t) * output
+                return process.x0_from_mean(x_t, t, mean)

@@ -1,0 +1,104 @@
+"""What a result depends on (code, pinned libraries), and what was so when it was made (commit, hardware, seconds)."""
+
+import ast
+import hashlib
+import os
+import platform
+import re
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent
+LOCK = PACKAGE.parents[1] / "requirements.lock"
+NOT_NUMBERS = {"rediffuse", "rediffuse.config", "rediffuse.errors", "rediffuse.progress", "rediffuse.provenance"}
+"""Modules that no number depends on. Options count by their values, which every rule names beside this hash."""
+
+
+@cache
+def code_hash(module: str) -> str:
+    """A hash of a module and of every module of this package that it imports, directly or not.
+
+    Of their syntax trees without docstrings: a comment, a docstring or a line break changes nothing.
+    """
+    seen: dict[str, str] = {}
+    _walk(module, seen)
+    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
+
+
+def _walk(module: str, seen: dict[str, str]) -> None:
+    path = _file(module)
+    if module in seen or module in NOT_NUMBERS or path is None:
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            # A string that stands alone as a statement is documentation, wherever it is: of a module, a function or a field.
+            node.body = [line for line in node.body if not _is_string(line)] or [ast.Pass()]
+    seen[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for name in names:
+            _walk(name, seen)
+
+
+def _is_string(line: ast.stmt) -> bool:
+    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant) and isinstance(line.value.value, str)
+
+
+def _file(module: str) -> Path | None:
+    """The source of one of this package's modules; None for everything else."""
+    head, *rest = module.split(".")
+    if head != PACKAGE.name:
+        return None
+    path = PACKAGE.joinpath(*rest)
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+@cache
+def pins() -> dict[str, str]:
+    """The versions of torch and numpy that requirements.lock names: what numbers depend on beside our own code."""
+    text = LOCK.read_text(encoding="utf-8") if LOCK.is_file() else ""
+    return {
+        name: " ".join(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE)) or "not pinned" for name in ("numpy", "torch")
+    }
+
+
+def facts(seconds: float) -> dict[str, Any]:
+    """What was so when a result was made. It is part of no hash, and no other file depends on it."""
+    return {"seconds": round(seconds, 2), "hardware": hardware(), "commit": commit()}
+
+
+def commit() -> str:
+    """The commit that the code is at, with a + if files differ from it; "unknown" outside a git checkout."""
+    git = ["git", "-C", str(PACKAGE)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "--short=10", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        dirty = subprocess.run([*git, "status", "--porcelain", "--", "."], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return head + ("+" if dirty else "")
+
+
+def hardware() -> str:
+    """The GPU's name, or the processor's, its number of cores here, and the threads that torch was given."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{_processor()}, {cores} cores, {torch.get_num_threads()} threads used"
+
+
+def _processor() -> str:
+    try:
+        match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        match = None
+    return match[1] if match else platform.processor() or platform.machine()

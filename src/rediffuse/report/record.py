@@ -1,0 +1,86 @@
+"""`rediffuse record`: the snapshot that git holds, and the stages by which DVC knows the preset's files."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rediffuse.config import SHIPPED
+from rediffuse.errors import UserError
+from rediffuse.files import read_bytes, write_bytes, write_text
+from rediffuse.paths import Layout
+from rediffuse.report.gather import papers
+
+DVC = Path("dvc.yaml")
+LARGEST = 1024 * 1024
+"""Bytes of a picture that git is still given."""
+HEADER = """\
+# Written by `make record`; do not edit. Snakemake makes everything, DVC holds it: each stage names outputs of the Snakefile, of recorded
+# presets alone, so that `dvc pull` and `dvc repro` never meet a file that nobody has, nor start a run that nobody asked for.
+"""
+
+
+def record(layout: Layout) -> None:
+    """Write docs/results/<preset>/ and the preset's stages in dvc.yaml. Raises UserError if the results are not all there."""
+    wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
+    wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*"))]
+    wanted = [path for path in wanted if path.suffix in (".csv", ".json", ".md", ".png") and path.stat().st_size <= LARGEST]
+    page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
+    snapshot = Path("docs") / layout.results
+    shutil.rmtree(snapshot, ignore_errors=True)
+    for path in wanted:
+        write_bytes(snapshot / path.relative_to(layout.results), read_bytes(path, "snakemake --cores all"))
+    write_bytes(snapshot / "README.md", page)
+    write_text(DVC, HEADER + dump(stages(layout, DVC)))
+
+
+def stages(layout: Layout, path: Path) -> dict[str, Any]:
+    """The content of dvc.yaml with this preset's stages in place of any that it had."""
+    from ruamel.yaml import YAML
+
+    known = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    options = _options(layout)
+    datasets = [layout.dataset(name).as_posix() for name in layout.preset.datasets]
+    results = layout.results.as_posix()
+    snakemake = f"snakemake --cores all --config preset={layout.name} --"
+    made = ["claims.csv", "artifacts.csv", "timings.json", "summary.md", "measurements", *papers(layout)]
+
+    def stage(target: str, needs: list[str], keys: list[str], outs: list[str]) -> dict[str, Any]:
+        return {
+            "desc": f"{target} of the preset {layout.name}",
+            "cmd": f"{snakemake} {target}",
+            "deps": [*needs, "src/rediffuse"],
+            "params": [{options: keys}],
+            "outs": [{out: {"persist": True}} for out in outs],
+        }
+
+    mine = {
+        f"{layout.name}-data": stage("data", [], ["datasets"], datasets),
+        f"{layout.name}-runs": stage("runs", datasets, ["features", "runs"], [f"{results}/runs"]),
+        f"{layout.name}-samples": stage("samples", [f"{results}/runs"], ["samples"], [f"{results}/samples"]),
+        f"{layout.name}-results": stage("all", [f"{results}/runs", f"{results}/samples"], ["papers"], [f"{results}/{name}" for name in made]),
+    }
+    mine[f"{layout.name}-results"]["metrics"] = [{f"{results}/metrics.json": {"persist": True}}]
+    others = {name: stage for name, stage in known.get("stages", {}).items() if not name.startswith(f"{layout.name}-")}
+    curves = [{f"{layout.name}: training loss": {"x": "step", "y": {f"{results}/runs/{run}/history.csv": "loss" for run in layout.preset.runs}}}]
+    plots = [plot for plot in known.get("plots", []) if not next(iter(plot)).startswith(f"{layout.name}:")]
+    return {"stages": others | mine, "plots": [*plots, *curves]}
+
+
+def dump(content: dict[str, Any]) -> str:
+    import io
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 140
+    text = io.StringIO()
+    yaml.dump(content, text)
+    return text.getvalue()
+
+
+def _options(layout: Layout) -> str:
+    """The preset's file from the repository's top, as DVC wants its params. Raises UserError for a preset that lies elsewhere."""
+    path = SHIPPED / f"{layout.name}.yaml"
+    if not path.exists():
+        raise UserError(f"preset {layout.name}: not in config/; expected a preset that is kept with the project: put it there to record it")
+    return f"config/{path.name}"

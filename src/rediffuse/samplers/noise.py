@@ -1,0 +1,26 @@
+"""Noise that belongs to a sample's index, so that a sample does not depend on the batch, the shard or the device it is drawn in."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class SampleNoise:
+    """A stream of standard normal tensors of shape (len(indices), *shape), each row from its own sample's generator.
+
+    Row k depends on (seed, indices[k]) and on how many tensors were drawn before, and on nothing else. The first tensor is
+    x_T by convention: every sampler that is given the same seed starts from the same latents.
+    """
+
+    def __init__(self, seed: int, indices: Sequence[int], shape: Sequence[int], device: torch.device | str = "cpu"):
+        self.generators = [np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, i]))) for i in indices]
+        self.shape = tuple(shape)
+        self.device = device
+
+    def __call__(self) -> Tensor:
+        rows = np.empty((len(self.generators), *self.shape), dtype=np.float32)
+        for row, generator in zip(rows, self.generators, strict=True):
+            generator.standard_normal(dtype=np.float32, out=row)
+        return torch.from_numpy(rows).to(self.device)

@@ -1,0 +1,90 @@
+"""`rediffuse sample`: one shard of a set of samples. A shard is a job; samples do not depend on how they are cut into shards."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from rediffuse import device as devices
+from rediffuse.config import AncestralSamples, Samples, SweepSamples
+from rediffuse.errors import UserError
+from rediffuse.files import Arrays, read_arrays, write_arrays
+from rediffuse.progress import track
+from rediffuse.runs import LoadedRun
+from rediffuse.samplers import ancestral, ddim
+from rediffuse.samplers.noise import SampleNoise
+from rediffuse.samplers.steps import SUBSEQUENCES
+
+MADE_BY = "rediffuse sample"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One way to sample: a column of steps and a row of eta in DDIM's Table 1, or DDPM's ancestral sampling."""
+
+    steps: int
+    eta: float | str
+    """A number, "sigma-hat", or "ancestral"."""
+    tau: str
+    clip: bool
+
+    @property
+    def key(self) -> str:
+        return f"S{self.steps}-{self.eta}"
+
+
+def cells(samples: Samples, T: int) -> list[Cell]:
+    """The cells of a set of samples."""
+    match samples:
+        case AncestralSamples():
+            return [Cell(T, "ancestral", "linear", clip=True)]
+        case SweepSamples(steps=steps, eta=etas, tau=tau):
+            return [Cell(S, eta, tau, clip=eta == ddim.SIGMA_HAT) for S in steps for eta in etas]
+
+
+def chunks(samples: Samples, shard: int) -> list[range]:
+    """The indices of a shard's samples, a range a chunk: chunks are dealt to shards in turn, and the last one may be short."""
+    starts = range(0, samples.n, samples.chunk)
+    return [range(start, min(start + samples.chunk, samples.n)) for start in starts[shard :: samples.shards]]
+
+
+def draw(loaded: LoadedRun, cell: Cell, indices: range, seed: int, device: torch.device) -> torch.Tensor:
+    """The samples of a cell with these indices, shape (len(indices), *shape), as the network sees data."""
+    noise = SampleNoise(seed, indices, loaded.shape, device)
+    denoiser, x_T = loaded.denoiser(cell.clip), noise()
+    with devices.autocast(device):
+        if cell.eta == "ancestral":
+            return ancestral.sample(denoiser, x_T, noise)
+        tau = SUBSEQUENCES[cell.tau](loaded.process.T, cell.steps)
+        eta: Any = cell.eta
+        return ddim.sample(denoiser, x_T, tau, eta, noise)
+
+
+def sample(
+    samples: Samples, loaded: LoadedRun, shard: int, device: torch.device, path: Path, to_levels: Any, what: str
+) -> None:
+    """Draw a shard of every cell and write it to an .npz file: cell key -> (n, *shape), grey levels where the data have them."""
+    drawn: Arrays = {}
+    jobs = [(cell, indices) for cell in cells(samples, loaded.process.T) for indices in chunks(samples, shard)]
+    for cell, indices in track(jobs, len(jobs), what, samples.chunk):
+        x = to_levels(draw(loaded, cell, indices, samples.seed, device).float().cpu().numpy())
+        drawn[cell.key] = np.concatenate([drawn[cell.key], x]) if cell.key in drawn else x
+    write_arrays(path, drawn)
+
+
+def gather(samples: Samples, paths: list[Path], T: int, shape: tuple[int, ...]) -> Iterator[tuple[Cell, NDArray[Any]]]:
+    """Every cell with its samples in the order of their indices, from the shards' files. Raises UserError if one does not fit."""
+    shards = [read_arrays(path, MADE_BY) for path in paths]
+    parts = [chunks(samples, k) for k in range(samples.shards)]
+    order = np.argsort([i for part in parts for indices in part for i in indices])
+    for cell in cells(samples, T):
+        for path, arrays, part in zip(paths, shards, parts, strict=True):
+            expected = (sum(map(len, part)), *shape)
+            if cell.key not in arrays or arrays[cell.key].shape != expected:
+                found = f"shape {arrays[cell.key].shape}" if cell.key in arrays else "nothing"
+                raise UserError(f"{path}: {cell.key}: found {found}; expected shape {expected}: run `{MADE_BY}` anew")
+        yield cell, np.concatenate([arrays[cell.key] for arrays in shards])[order]

@@ -1,0 +1,44 @@
+# Networks and samples, which the papers share.
+
+
+def run_options(name):
+    return (PRESET.runs | PRESET.features)[name]
+
+
+rule train:
+    input:
+        arrays=lambda w: arrays(run_options(w.run).dataset),
+    output:
+        weights=LAYOUT.run("{run}") / "weights.safetensors",
+        history=LAYOUT.run("{run}") / "history.csv",
+        facts=LAYOUT.run("{run}") / "facts.json",
+    params:
+        options=lambda w: options(run_options(w.run)),
+        made_by=made_by("runs"),
+    log:
+        LOGS / "train-{run}.log",
+    # Long trainings first: what waits for them is long, too.
+    priority: 10
+    message:
+        "Train {wildcards.run}"
+    shell:
+        "rediffuse train {wildcards.run} --preset {config[preset]} > {log} 2>&1"
+
+
+rule sample:
+    input:
+        weights=LAYOUT.run("{run}") / "weights.safetensors",
+        arrays=lambda w: arrays(PRESET.runs[w.run].dataset),
+    output:
+        samples=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.npz",
+        facts=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.json",
+    params:
+        options=lambda w: options(PRESET.samples[w.samples]),
+        made_by=made_by("sampling"),
+    log:
+        LOGS / "sample-{run}-{samples}-{shard}of{shards}.log",
+    priority: 5
+    message:
+        "Sample {wildcards.samples} from {wildcards.run}, shard {wildcards.shard} of {wildcards.shards}"
+    shell:
+        "rediffuse sample {wildcards.samples} --shard {wildcards.shard} --preset {config[preset]} > {log} 2>&1"
