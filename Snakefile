@@ -3,15 +3,13 @@
 
 import os
 import sys
+from pathlib import Path
+from shlex import quote
 
 from rediffuse.config import load_preset, preset_path
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
 from rediffuse.provenance import PACKAGE, code_hash, pins
-
-# `.venv/bin/snakemake` must find its own `rediffuse`, also where the environment is not activated.
-os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
-
 
 config.setdefault("preset", "laptop")
 try:
@@ -22,6 +20,11 @@ except UserError as error:
     print(f"rediffuse: {error}", file=sys.stderr, flush=True)
     os._exit(2)
 LAYOUT = Layout(PRESET_FILE.stem, PRESET)
+
+# Rules find the `rediffuse` of this environment, activated or not, and the preset.
+shell.prefix(
+    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH REDIFFUSE_PRESET={quote(str(config['preset']))}; "
+)
 
 
 wildcard_constraints:

@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Regenerates the tables and figures of three diffusion papers, and says which of their claims held.",
     epilog="`snakemake --cores all` calls these for you. Presets: smoke, laptop, or a path to a YAML file of your own.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-PresetOption = Annotated[str, typer.Option("--preset", "-p", help="A shipped preset's name, or a path that ends in .yaml.")]
+PresetOption = Annotated[str, typer.Option("--preset", "-p", envvar="REDIFFUSE_PRESET", help="A shipped preset's name, or a path that ends in .yaml.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the GPU where there is one.")]
 Paper = Annotated[str, typer.Argument(help="sohl2015, ddpm or ddim.")]
 Artifacts = Annotated[list[str], typer.Argument(help="As the paper numbers them: table1, fig3, ...")]
@@ -65,7 +64,7 @@ def train(
 @app.command()
 def sample(
     name: Annotated[str, typer.Argument(help="A set of samples of the preset.")],
-    shard: Annotated[int, typer.Option(min=1, help="Which of the set's shards, from 1.")] = 1,
+    shard: Annotated[int, typer.Option(help="Which of the set's shards, from 1.")] = 1,
     preset: PresetOption = "laptop",
     device: DeviceOption = "auto",
 ) -> None:
@@ -73,7 +72,7 @@ def sample(
     layout = _layout(preset)
     _known("samples", name, layout.preset.samples)
     samples = layout.preset.samples[name]
-    if shard > samples.shards:
+    if not 1 <= shard <= samples.shards:
         raise UserError(f"--shard: found {shard}; expected 1 to {samples.shards}, the shards of samples.{name}")
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
@@ -165,7 +164,7 @@ def _known(what: str, name: str, known: Any) -> None:
 def main() -> None:
     """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 130 when interrupted."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
         _fail(str(error))
     except Exception as error:

@@ -1,6 +1,8 @@
 """A preset: every option of a whole run, typed and checked before anything starts. config/schema.json is generated from here."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,8 +14,8 @@ from rediffuse.errors import UserError
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Beta = Annotated[float, Field(gt=0, lt=1)]
 
@@ -28,7 +30,7 @@ class Options(BaseModel):
     def _known_keys(cls, value: Any) -> Any:
         for key in value if isinstance(value, dict) else ():
             if key not in cls.model_fields:
-                raise PydanticCustomError("unknown_key", "{key}", {"key": key, "expected": "one of " + ", ".join(cls.model_fields)})
+                raise PydanticCustomError("unknown_key", "{key}", {"key": str(key), "expected": "one of " + ", ".join(cls.model_fields)})
         return value
 
 
@@ -51,7 +53,7 @@ class SwissRoll(Options):
     """Points to test on."""
     turns: Positive = 1.5
     """Turns of the spiral."""
-    noise: Positive = 0.036
+    noise: Annotated[float, Field(gt=0, lt=1)] = 0.036
     """Standard deviation of the noise, in units of the data's scale (the data have variance 1)."""
     seed: Seed = 0
 
@@ -84,9 +86,15 @@ class LogSpaced(Options):
     ratio_1: Positive
     ratio_T: Positive
 
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        if self.ratio_T <= self.ratio_1:
+            raise _wrong("ratio_T", self.ratio_T, f"more than ratio_1 ({self.ratio_1})")
+        return self
+
 
 class Process(Options):
-    T: Count
+    T: Annotated[int, Field(ge=2, lt=2**31)]
     """Steps of the chain."""
     schedule: Annotated[Linear | Harmonic | LogSpaced, Field(discriminator="kind")]
 
@@ -140,7 +148,9 @@ class Training(Options):
         if share > 0.01:
             largest = 0.01 ** (1 / self.steps)
             raise _wrong(
-                "ema_decay", self.ema_decay, f"at most {largest:.4g}: {share:.0%} of the average would be first weights after {self.steps} steps"
+                "ema_decay",
+                self.ema_decay,
+                f"at most {largest:.4g}: {share:.0%} of the average would be first weights after {self.steps} steps",
             )
         return self
 
@@ -246,12 +256,13 @@ class DDPM(Options):
 
 
 class SweepTable(Options):
-    samples: Name
+    samples: Annotated[list[Name], Field(min_length=1)]
+    """Sweeps of one run; each may have its own n, since the distance is only compared within one number of steps."""
     features: Name
 
 
 class SweepGrid(Options):
-    samples: Name
+    samples: Annotated[list[Name], Field(min_length=1)]
     steps: Annotated[list[Count], Field(min_length=1)]
     columns: Count
 
@@ -296,20 +307,23 @@ class Preset(Options):
         for name, run in (self.runs | self.features).items():
             block = "runs" if name in self.runs else "features"
             _named(f"{block}.{name}.dataset", run.dataset, self.datasets)
+            if name in self.runs and name in self.features:
+                raise _wrong(f"features.{name}", name, "a name that no run has")
         for name, samples in self.samples.items():
             _named(f"samples.{name}.run", samples.run, self.runs)
             if samples.shards * samples.chunk > samples.n + samples.chunk - 1:
-                raise _wrong(
-                    f"samples.{name}.shards", samples.shards, f"at most n / chunk, rounded up ({-(-samples.n // samples.chunk)})"
-                )
+                raise _wrong(f"samples.{name}.shards", samples.shards, f"at most n / chunk, rounded up ({-(-samples.n // samples.chunk)})")
             if isinstance(samples, SweepSamples):
                 self._steps(f"samples.{name}.steps", samples.steps, samples.run)
+                _distinct(f"samples.{name}.steps", samples.steps)
+                _distinct(f"samples.{name}.eta", samples.eta)
         papers = self.papers
         if papers.sohl2015:
             _named("papers.sohl2015.fig1.run", papers.sohl2015.fig1.run, self._runs_on("swiss-roll"))
             for name in papers.sohl2015.table1.runs:
                 _named("papers.sohl2015.table1.runs", name, self._runs_on("swiss-roll"))
-        ancestral = {name: s for name, s in self.samples.items() if isinstance(s, AncestralSamples)}
+        images = {name: s for name, s in self.samples.items() if s.run not in self._runs_on("swiss-roll")}
+        ancestral = {name: s for name, s in images.items() if isinstance(s, AncestralSamples)}
         if papers.ddpm:
             for name in papers.ddpm.table1.samples:
                 _named("papers.ddpm.table1.samples", name, ancestral)
@@ -318,13 +332,20 @@ class Preset(Options):
                 _named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
                 if grid.rows * grid.columns > self.samples[grid.samples].n:
                     raise _wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
-        sweeps = {name: s for name, s in self.samples.items() if isinstance(s, SweepSamples)}
+        sweeps = {name: s for name, s in images.items() if isinstance(s, SweepSamples)}
         if papers.ddim:
             self._features("papers.ddim.table1", papers.ddim.table1)
-            for key, name in (("table1", papers.ddim.table1.samples), ("fig3", papers.ddim.fig3.samples)):
-                _named(f"papers.ddim.{key}.samples", name, sweeps)
-            for step in papers.ddim.fig3.steps:
-                _named("papers.ddim.fig3.steps", step, dict.fromkeys(sweeps[papers.ddim.fig3.samples].steps))
+            for key, names in (("table1", papers.ddim.table1.samples), ("fig3", papers.ddim.fig3.samples)):
+                for name in names:
+                    _named(f"papers.ddim.{key}.samples", name, sweeps)
+                if len({sweeps[name].run for name in names}) > 1:
+                    raise _wrong(f"papers.ddim.{key}.samples", names, "sweeps of one run")
+            fig3 = papers.ddim.fig3
+            for S in fig3.steps:
+                _named("papers.ddim.fig3.steps", S, {S: name for name in fig3.samples for S in sweeps[name].steps})
+            least = min(sweeps[name].n for name in fig3.samples)
+            if fig3.columns > least:
+                raise _wrong("papers.ddim.fig3.columns", fig3.columns, f"at most {least}, the least n of its samples")
             _named("papers.ddim.fig4.run", papers.ddim.fig4.run, self.runs)
             self._steps("papers.ddim.fig4.steps", papers.ddim.fig4.steps, papers.ddim.fig4.run)
         return self
@@ -351,6 +372,11 @@ def _named(key: str, name: object, known: dict[Any, Any]) -> None:
         raise _wrong(key, name, f"one of {', '.join(map(str, known)) or 'nothing: none is defined that fits'}")
 
 
+def _distinct(key: str, values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        raise _wrong(key, values, "each value once")
+
+
 # --- reading ---
 
 
@@ -365,6 +391,8 @@ def preset_path(preset: str) -> Path:
     path = Path(preset)
     if path.stem in names and path.resolve() != SHIPPED / f"{path.stem}.yaml":
         raise UserError(f"{path}: its name is a shipped preset's, whose results it would replace; expected another name than {path.stem}")
+    if not re.fullmatch(r"[\w.-]+", path.stem, re.ASCII):
+        raise UserError(f"{path}: found the name {path.stem!r}; expected letters, digits, dashes and dots: the results' folder takes it")
     return path
 
 
@@ -379,40 +407,50 @@ def load_preset(path: Path) -> Preset:
         raise UserError(f"{path}: could not be read: {error.strerror}; expected a preset (see config/laptop.yaml)") from None
     except UnicodeDecodeError:
         raise UserError(f"{path}: not text; expected a preset in YAML (see config/laptop.yaml)") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # the last two of a value that does not fit its tag, and of endless nesting
         where = f"line {error.problem_mark.line + 1}: " if isinstance(error, MarkedYAMLError) and error.problem_mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
+        problem = getattr(error, "problem", None) or error
         raise UserError(f"{path}: {where}{' '.join(str(problem).split())}; expected YAML") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: found {_short(raw)}; expected the keys {', '.join(Preset.model_fields)}")
     try:
         return Preset.model_validate(raw, strict=True)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise UserError(f"{path}: {_line(errors[0], raw)}{more}") from None
+        told = [_told(details, raw) for details in error.errors(include_url=False)]
+        key, found, _ = told[0]
+        expected = " or ".join(dict.fromkeys(each for where, _, each in told if where == key))  # a union has an error a member
+        more = len({where for where, _, _ in told}) - 1
+        raise UserError(f"{path}: {key}: {found}; expected {expected}{f' (and {more} more)' if more else ''}") from None
 
 
-def _line(error: ErrorDetails, raw: Any) -> str:
-    """`key.path: found X; expected Y` of one of pydantic's errors."""
-    context, keys = error.get("ctx", {}), []
+def _told(error: ErrorDetails, raw: Any) -> tuple[str, str, str]:
+    """The key's path, what was found and what was expected, of one of pydantic's errors."""
+    context = error.get("ctx", {})
+    keys: list[str] = []
     for part in error["loc"]:  # a union's tag stands in the path, but is no key of the file
         if isinstance(raw, list) and isinstance(part, int) and part < len(raw):
             keys, raw = [*keys, str(part)], raw[part]
-        elif isinstance(raw, dict) and (part in raw or error["type"] == "missing" and part == error["loc"][-1]):
+        elif isinstance(raw, dict) and (part in raw or (error["type"] == "missing" and part == error["loc"][-1])):
             keys, raw = [*keys, str(part)], raw.get(part)
+    key, found = ".".join(keys), f"found {_short(error['input'])}"
     match error["type"]:
         case "unknown_key":
-            return f"{'.'.join([*keys, context['key']])}: unknown key; expected {context['expected']}"
+            return ".".join([*keys, context["key"]]), "unknown key", context["expected"]
         case "wrong":
-            return f"{'.'.join([*keys, context['key']])}: found {context['found']}; expected {context['expected']}"
+            return ".".join([*keys, context["key"]]), f"found {context['found']}", context["expected"]
         case "missing":
-            return f"{'.'.join(keys)}: not given; expected a value"
-        case "union_tag_invalid" | "union_tag_not_found":
-            found = raw.get("kind", "nothing") if isinstance(raw, dict) else raw
-            return f"{'.'.join([*keys, 'kind'])}: found {_short(found)}; expected {context.get('expected_tags', 'a kind')}"
-    expected = error["msg"].removeprefix("Input should ").removeprefix("be ")
-    return f"{'.'.join(keys)}: found {_short(raw)}; expected {expected}"
+            return key, "not given", "a value"
+        case "union_tag_not_found":
+            return f"{key}.kind", "not given", "a kind (config/schema.json lists them)"
+        case "union_tag_invalid":
+            return f"{key}.kind", f"found {_short(raw['kind'])}", context["expected_tags"]
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return key, found, "keys with values"
+        case "string_pattern_mismatch":
+            return key, found, "a name of letters, digits and dashes"
+        case "too_short":
+            return key, found, f"at least {context['min_length']} of them"
+    return key, found, error["msg"].removeprefix("Input should ").removeprefix("be ")
 
 
 def _short(value: Any) -> str:

@@ -21,7 +21,7 @@ def pick(name: str = "auto") -> torch.device:
 
 
 def place(network: nn.Module, device: torch.device) -> nn.Module:
-    """The network on its device, laid out for convolutions: channels_last is 10 to 25 % faster on a CPU with AVX-512, and with tensor cores."""
+    """The network on its device, laid out channels_last: convolutions are 10 to 25 % faster so on a CPU with AVX-512."""
     return network.to(device).to(memory_format=torch.channels_last)
 
 

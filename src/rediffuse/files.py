@@ -29,7 +29,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def read_bytes(path: Path, made_by: str) -> bytes:
 def read_json(path: Path, made_by: str) -> Any:
     try:
         return json.loads(read_bytes(path, made_by))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); expected the file that `{made_by}` makes") from None
 
 

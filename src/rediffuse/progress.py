@@ -31,9 +31,7 @@ def track(
             print(f"{what}: {done}/{total}, {rate * per_item:.0f} {unit}/s, {left:.0f} s left{word}", file=sys.stderr, flush=True)
 
 
-def _bar(
-    items: Iterable[Item], total: int, what: str, per_item: int, unit: str, note: Callable[[], str] | None
-) -> Iterator[Item]:
+def _bar(items: Iterable[Item], total: int, what: str, per_item: int, unit: str, note: Callable[[], str] | None) -> Iterator[Item]:
     from tqdm import tqdm
 
     with tqdm(total=total * per_item, desc=what, unit=f" {unit}", unit_scale=True) as bar:

@@ -65,9 +65,7 @@ def _file(module: str) -> Path | None:
 def pins() -> dict[str, str]:
     """The versions of torch and numpy that requirements.lock names: what numbers depend on beside our own code."""
     text = LOCK.read_text(encoding="utf-8") if LOCK.is_file() else ""
-    return {
-        name: " ".join(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE)) or "not pinned" for name in ("numpy", "torch")
-    }
+    return {name: " ".join(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE)) or "not pinned" for name in ("numpy", "torch")}
 
 
 def facts(seconds: float) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -26,6 +26,7 @@ from rediffuse.provenance import code_hash
 from rediffuse.training import Loss, Trained, train
 
 MADE_BY = "rediffuse train"
+Kind = TypeVar("Kind", Run, Features)
 
 
 # --- from options to objects ---
@@ -49,7 +50,9 @@ def build_network(run: Run, shape: tuple[int, ...]) -> nn.Module:
         case UNetOptions() as unet:
             halvings = 2 ** (len(unet.multipliers) - 1)
             if len(shape) != 3 or shape[1] != shape[2] or shape[1] % halvings:
-                raise UserError(f"data set {run.dataset}: found shape {shape}; expected (C, R, R) with R divisible by {halvings} for this U-Net")
+                raise UserError(
+                    f"data set {run.dataset}: found shape {shape}; expected (C, R, R) with R divisible by {halvings} for this U-Net"
+                )
             return UNet(
                 resolution=shape[1],
                 in_channels=shape[0],
@@ -157,39 +160,45 @@ class LoadedRun:
 
 def load_run(path: Path, device: torch.device) -> LoadedRun:
     """The run in a weights file. Raises UserError if the file is absent, truncated, of another kind, or does not fit its own options."""
-    about, tensors = _read(path, Run.__name__)
-    run = Run.model_validate(about["options"])
-    shape = tuple(about["data"]["shape"])
-    network = devices.place(_fill(build_network(run, shape), tensors, path), device).eval()
-    return LoadedRun(run, shape, about["data"]["levels"], build_process(run.process).to(device), network)
+    run, data, tensors = _read(path, Run)
+    network = devices.place(_fill(build_network(run, data["shape"]), tensors, path), device).eval()
+    return LoadedRun(run, data["shape"], data["levels"], build_process(run.process).to(device), network)
 
 
 def load_features(path: Path, device: torch.device) -> Classifier:
     """The classifier in a weights file. Raises UserError as `load_run` does."""
-    about, tensors = _read(path, Features.__name__)
-    network = build_classifier(Features.model_validate(about["options"]), tuple(about["data"]["shape"]), about["data"]["classes"])
+    features, data, tensors = _read(path, Features)
+    network = build_classifier(features, data["shape"], data["classes"])
     _fill(network, tensors, path)
     devices.place(network, device).eval()
     return network
 
 
-def _read(path: Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def _read(path: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
+    """The options, the data's description and the tensors of a weights file."""
     content = read_bytes(path, MADE_BY)
-    metadata = safetensors_header(path, content).get("__metadata__", {})
-    about = json.loads(metadata.get("rediffuse", "{}"))
-    if about.get("kind") != kind:
-        raise UserError(f"{path}: found {'a ' + about['kind'] if 'kind' in about else 'no configuration'} in it; expected a {kind} by `{MADE_BY}`")
+    header = safetensors_header(path, content)
     try:
-        return about, load_tensors(content)
-    except Exception as error:
-        raise UserError(f"{path}: damaged ({error}); expected weights by `{MADE_BY}`") from None
+        about = json.loads(header.get("__metadata__", {}).get("rediffuse", "{}"))
+        found = about.get("kind", "no configuration")
+        if found == kind.__name__:
+            data = {key: about["data"][key] and int(about["data"][key]) for key in ("levels", "classes")}
+            data |= {"shape": tuple(map(int, about["data"]["shape"]))}
+            return kind.model_validate(about["options"]), data, load_tensors(content)
+    except Exception as error:  # json, pydantic and safetensors each have their own
+        raise UserError(f"{path}: damaged ({repr(error).splitlines()[0]}); expected weights by `{MADE_BY}`") from None
+    raise UserError(f"{path}: found {found} in it; expected {kind.__name__} by `{MADE_BY}`")
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> nn.Module:
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    expected = {name: f"{tensor.dtype} {tuple(tensor.shape)}" for name, tensor in network.state_dict().items()}
+    found = {name: f"{tensor.dtype} {tuple(tensor.shape)}" for name, tensor in tensors.items()}
     for name in sorted(expected.keys() | found.keys()):
         if expected.get(name) != found.get(name):
-            raise UserError(f"{path}: {name}: found {found.get(name, 'no such tensor')}; expected {expected.get(name, 'none')} by its own options")
+            raise UserError(
+                f"{path}: {name}: found {found.get(name, 'no such tensor')}; expected {expected.get(name, 'none')} by its own options"
+            )
+        if not tensors[name].isfinite().all():
+            raise UserError(f"{path}: {name}: found values that are not finite; expected numbers: run `{MADE_BY}` anew")
     network.load_state_dict(tensors)
     return network

@@ -64,9 +64,7 @@ def draw(loaded: LoadedRun, cell: Cell, indices: range, seed: int, device: torch
         return ddim.sample(denoiser, x_T, tau, eta, noise)
 
 
-def sample(
-    samples: Samples, loaded: LoadedRun, shard: int, device: torch.device, path: Path, to_levels: Any, what: str
-) -> None:
+def sample(samples: Samples, loaded: LoadedRun, shard: int, device: torch.device, path: Path, to_levels: Any, what: str) -> None:
     """Draw a shard of every cell and write it to an .npz file: cell key -> (n, *shape), grey levels where the data have them."""
     drawn: Arrays = {}
     jobs = [(cell, indices) for cell in cells(samples, loaded.process.T) for indices in chunks(samples, shard)]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,9 +87,9 @@ def train(
             last_loss = recent.item() / every
             recent.zero_()
             if not math.isfinite(last_loss):
-                raise UserError(f"{what}: the loss is {last_loss} at step {step + 1}; expected a finite one: lower training.lr or training.clip")
-            row = {"step": step + 1, "images": (step + 1) * options.batch, "loss": last_loss, "lr": schedule.get_last_lr()[0]}
-            done.history.append(row)
+                raise UserError(f"{what}: found loss {last_loss} at step {step + 1}; expected a finite one: lower training.lr")
+            lr = float(schedule.get_last_lr()[0])
+            done.history.append({"step": step + 1, "images": (step + 1) * options.batch, "loss": last_loss, "lr": lr})
             if state and time.monotonic() - saved > SAVE_EVERY:
                 done.seconds, saved = time.monotonic() - clock, time.monotonic()
                 done.save(state, key, step + 1)
@@ -119,7 +120,7 @@ class Progress:
         return {"network": self.network, "averaged": self.averaged, "optimiser": self.optimiser, "schedule": self.schedule}
 
     def save(self, path: Path, key: str, step: int) -> None:
-        state = {name: part.state_dict() for name, part in self._parts().items()}
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
         state |= {"generator": self.generator.get_state(), "dropout": torch.get_rng_state(), "history": self.history}
         if self.generator.device.type == "cuda":
             state["dropout_cuda"] = torch.cuda.get_rng_state(self.generator.device)
@@ -134,7 +135,8 @@ class Progress:
         try:
             state = torch.load(path, map_location=self.generator.device, weights_only=True)
         except Exception as error:
-            raise UserError(f"{path}: damaged ({str(error).splitlines()[0]}); expected a training's state: remove it to begin anew") from None
+            problem = str(error).splitlines()[0]
+            raise UserError(f"{path}: damaged ({problem}); expected a training's state: remove it to begin anew") from None
         if state["key"] != key:
             return 0
         for name, part in self._parts().items():

@@ -1,7 +1,9 @@
 # What rules need to name their files and params.
 
 LOGS = LAYOUT.results / "logs"
-PAPERS = [paper for paper in type(PRESET.papers).model_fields if getattr(PRESET.papers, paper)]
+PAPERS = [
+    paper for paper in type(PRESET.papers).model_fields if getattr(PRESET.papers, paper)
+]
 FILES = {
     "sohl2015": ["table1.csv", "table1.md", "fig1.png"],
     "ddpm": ["table1.csv", "table1.md", "fig1.png", "fig13.png"],
@@ -19,13 +21,18 @@ def made_by(module):
     return {"code": code_hash(f"rediffuse.{module}"), "pins": pins()}
 
 
+def run_options(name):
+    """The options of a network: a diffusion run, or a feature extractor."""
+    return (PRESET.runs | PRESET.features)[name]
+
+
 def arrays(dataset):
     return LAYOUT.dataset(dataset) / "arrays.npz"
 
 
 def shards_of(*names):
-    """The files of sets of samples."""
-    return [path for name in names for path in LAYOUT.shards(name)]
+    """The files of sets of samples, each set once."""
+    return [path for name in dict.fromkeys(names) for path in LAYOUT.shards(name)]
 
 
 def published(paper, name):
@@ -35,11 +42,24 @@ def published(paper, name):
 
 def paper_files(paper):
     """The tables and figures that are made of a paper; none if the preset leaves it out."""
-    return [LAYOUT.artifact(paper, name) for name in FILES[paper]] if paper in PAPERS else []
+    return (
+        [LAYOUT.artifact(paper, name) for name in FILES[paper]]
+        if paper in PAPERS
+        else []
+    )
 
 
 def report_files():
-    return [LAYOUT.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "summary.md")]
+    return [
+        LAYOUT.results / name
+        for name in (
+            "claims.csv",
+            "artifacts.csv",
+            "metrics.json",
+            "timings.json",
+            "summary.md",
+        )
+    ]
 
 
 def where_to_look():

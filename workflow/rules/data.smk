@@ -5,12 +5,12 @@ rule prepare:
     output:
         arrays="data/{dataset}-{hash}/arrays.npz",
         about="data/{dataset}-{hash}/dataset.json",
+    log:
+        "data/logs/{dataset}-{hash}.log",
     params:
         options=lambda w: options(PRESET.datasets[w.dataset]),
         made_by=made_by("datasets.prepare"),
-    log:
-        "data/logs/{dataset}-{hash}.log",
     message:
         "Prepare the data set {wildcards.dataset}"
     shell:
-        "rediffuse prepare {wildcards.dataset} --preset {config[preset]} > {log} 2>&1"
+        "rediffuse prepare {wildcards.dataset} > {log} 2>&1"

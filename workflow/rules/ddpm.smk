@@ -5,22 +5,27 @@ if PRESET.papers.ddpm:
 
     rule ddpm_measure:
         input:
-            samples=shards_of(*{**dict.fromkeys(DDPM.table1.samples), DDPM.fig1.samples: 0, DDPM.fig13.samples: 0}),
-            weights=[LAYOUT.weights(PRESET.samples[name].run) for name in DDPM.table1.samples],
+            samples=shards_of(
+                *DDPM.table1.samples, DDPM.fig1.samples, DDPM.fig13.samples
+            ),
+            weights=[
+                LAYOUT.weights(PRESET.samples[name].run)
+                for name in DDPM.table1.samples
+            ],
             features=LAYOUT.weights(DDPM.table1.features),
         output:
             table1=LAYOUT.measurements("ddpm", "table1"),
             fig1=LAYOUT.artifact("ddpm", "fig1.npz"),
             fig13=LAYOUT.artifact("ddpm", "fig13.npz"),
+        log:
+            LOGS / "ddpm-measure.log",
         params:
             options=options(DDPM),
             made_by=made_by("papers.ddpm.measure"),
-        log:
-            LOGS / "ddpm-measure.log",
         message:
             "Measure DDPM: scores and likelihoods (Table 1), samples (Figures 1 and 13)"
         shell:
-            "rediffuse measure ddpm table1 fig1 fig13 --preset {config[preset]} > {log} 2>&1"
+            "rediffuse measure ddpm table1 fig1 fig13 > {log} 2>&1"
 
     rule ddpm_table1:
         input:
@@ -29,15 +34,15 @@ if PRESET.papers.ddpm:
         output:
             csv=LAYOUT.artifact("ddpm", "table1.csv"),
             md=LAYOUT.artifact("ddpm", "table1.md"),
-        params:
-            made_by=made_by("papers.ddpm.tables"),
         log:
             LOGS / "ddpm-table1.log",
         localrule: True
+        params:
+            made_by=made_by("papers.ddpm.tables"),
         message:
             "Table 1 of DDPM"
         shell:
-            "rediffuse table ddpm table1 --preset {config[preset]} > {log} 2>&1"
+            "rediffuse table ddpm table1 > {log} 2>&1"
 
     rule ddpm_figures:
         input:
@@ -46,15 +51,15 @@ if PRESET.papers.ddpm:
         output:
             fig1=LAYOUT.artifact("ddpm", "fig1.png"),
             fig13=LAYOUT.artifact("ddpm", "fig13.png"),
-        params:
-            made_by=made_by("figures.ddpm"),
         log:
             LOGS / "ddpm-figures.log",
         localrule: True
+        params:
+            made_by=made_by("figures.ddpm"),
         message:
             "Figures 1 and 13 of DDPM"
         shell:
-            "rediffuse figure ddpm fig1 fig13 --preset {config[preset]} > {log} 2>&1"
+            "rediffuse figure ddpm fig1 fig13 > {log} 2>&1"
 
 
 rule ddpm:

@@ -7,17 +7,23 @@ rule report:
         claims=[published(paper, "claims") for paper in PAPERS],
         artifacts=[published(paper, "artifacts") for paper in PAPERS],
         facts=[
-            *[LAYOUT.run(name) / "facts.json" for name in PRESET.runs | PRESET.features],
+            *[
+                LAYOUT.run(name) / "facts.json"
+                for name in PRESET.runs | PRESET.features
+            ],
             *[path.with_suffix(".json") for path in shards_of(*PRESET.samples)],
         ],
     output:
         report_files(),
-    params:
-        made_by=[made_by("report.gather"), *[made_by(f"papers.{paper}.claims") for paper in PAPERS]],
     log:
         LOGS / "report.log",
     localrule: True
+    params:
+        made_by=[
+            made_by("report.gather"),
+            *[made_by(f"papers.{paper}.claims") for paper in PAPERS],
+        ],
     message:
         "Claims and verdicts, metrics, and the page of all tables and figures"
     shell:
-        "rediffuse report --preset {config[preset]} > {log} 2>&1"
+        "rediffuse report > {log} 2>&1"

@@ -1,10 +1,6 @@
 # Networks and samples, which the papers share.
 
 
-def run_options(name):
-    return (PRESET.runs | PRESET.features)[name]
-
-
 rule train:
     input:
         arrays=lambda w: arrays(run_options(w.run).dataset),
@@ -12,17 +8,17 @@ rule train:
         weights=LAYOUT.run("{run}") / "weights.safetensors",
         history=LAYOUT.run("{run}") / "history.csv",
         facts=LAYOUT.run("{run}") / "facts.json",
-    params:
-        options=lambda w: options(run_options(w.run)),
-        made_by=made_by("runs"),
     log:
         LOGS / "train-{run}.log",
     # Long trainings first: what waits for them is long, too.
     priority: 10
+    params:
+        options=lambda w: options(run_options(w.run)),
+        made_by=made_by("runs"),
     message:
         "Train {wildcards.run}"
     shell:
-        "rediffuse train {wildcards.run} --preset {config[preset]} > {log} 2>&1"
+        "rediffuse train {wildcards.run} > {log} 2>&1"
 
 
 rule sample:
@@ -32,13 +28,13 @@ rule sample:
     output:
         samples=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.npz",
         facts=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.json",
-    params:
-        options=lambda w: options(PRESET.samples[w.samples]),
-        made_by=made_by("sampling"),
     log:
         LOGS / "sample-{run}-{samples}-{shard}of{shards}.log",
     priority: 5
+    params:
+        options=lambda w: options(PRESET.samples[w.samples]),
+        made_by=made_by("sampling"),
     message:
         "Sample {wildcards.samples} from {wildcards.run}, shard {wildcards.shard} of {wildcards.shards}"
     shell:
-        "rediffuse sample {wildcards.samples} --shard {wildcards.shard} --preset {config[preset]} > {log} 2>&1"
+        "rediffuse sample {wildcards.samples} --shard {wildcards.shard} > {log} 2>&1"

@@ -5,6 +5,7 @@ import numpy as np
 from rediffuse.files import Arrays
 
 LEVELS = 17
+CLASSES = 10
 TRAIN = 1500
 
 

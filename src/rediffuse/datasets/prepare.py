@@ -8,17 +8,19 @@ from rediffuse.files import read_bytes, sha256, write_arrays, write_json
 
 def prepare(name: str, options: Dataset, folder: Path) -> None:
     """Write folder/arrays.npz and folder/dataset.json. Raises UserError if the folder cannot be written."""
+    levels = classes = None
     match options:
         case Digits():
             from rediffuse.datasets import digits
 
-            arrays, title, shape, levels, classes = digits.arrays(), "handwritten digits 8 x 8", [1, 8, 8], digits.LEVELS, 10
+            arrays, title = digits.arrays(), "handwritten digits 8 x 8"
+            shape, levels, classes = [1, 8, 8], digits.LEVELS, digits.CLASSES
         case SwissRoll():
             from rediffuse.datasets import swiss_roll
 
             roll = swiss_roll.SwissRoll(options.turns, options.noise)
             arrays, title = swiss_roll.arrays(roll, options.train, options.test, options.seed), "swiss roll"
-            shape, levels, classes = [2], None, None
+            shape = [2]
     path = folder / "arrays.npz"
     write_arrays(path, arrays)
     about = {

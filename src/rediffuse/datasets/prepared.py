@@ -50,12 +50,15 @@ def load(folder: Path) -> Prepared:
     path, about_path = folder / "arrays.npz", folder / "dataset.json"
     about = read_json(about_path, MADE_BY)
     try:
-        expected = about["files"]["arrays.npz"]["sha256"]
-        shape, splits = tuple(about["shape"]), {split: about["splits"][split]["n"] for split in ("train", "test")}
-        multiply, add, levels, classes = about["scale"]["multiply"], about["scale"]["add"], about["levels"], about["classes"]
+        expected = str(about["files"]["arrays.npz"]["sha256"])
+        shape, splits = tuple(map(int, about["shape"])), {split: int(about["splits"][split]["n"]) for split in ("train", "test")}
+        multiply, add = float(about["scale"]["multiply"]), float(about["scale"]["add"])
+        levels, classes = (about[key] and int(about[key]) for key in ("levels", "classes"))
         name, title, options = about["name"], about["title"], about["options"]
-    except (KeyError, TypeError) as error:
+    except KeyError as error:
         raise UserError(f"{about_path}: key {error} not found; expected the file that `{MADE_BY}` makes") from None
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{about_path}: damaged ({error}); expected the file that `{MADE_BY}` makes") from None
     found = sha256(read_bytes(path, MADE_BY))
     arrays = read_arrays(path, MADE_BY)
     for split, n in splits.items():

@@ -21,7 +21,7 @@ def table1(layout: Layout) -> None:
     etas = list(dict.fromkeys(ours["eta"]))
     theirs = table[(table["published_dataset"] == "CIFAR-10") & table["steps"].isin(ours["steps"]) & table["eta"].isin(etas)]
     figure, panels = plt.subplots(1, 2, figsize=(7.2, 2.9), sharey=True)
-    n, first = int(ours["n"].iloc[0]), ours.iloc[0]
+    first, n = ours.iloc[0], " or ".join(f"{n:.0f}" for n in ours["n"].unique())
     titles = [
         f"ours: {first['dataset']}, features of {first['features']}, n = {n}",
         "published: CIFAR-10, Inception, n = 50,000",
@@ -34,7 +34,16 @@ def table1(layout: Layout) -> None:
         grid = part.pivot(index="eta", columns="steps", values=column).reindex(etas)
         sd = part.pivot(index="eta", columns="steps", values="sd").reindex(etas) if column == "value" else None
         text = grid.map(lambda v: f"{v:.3g}") if sd is None else grid.map(lambda v: f"{v:.3g}") + sd.map(lambda v: f"\n± {v:.2g}")
-        sns.heatmap(grid, annot=text, fmt="", norm=LogNorm(), cmap="viridis_r", ax=axes, annot_kws={"fontsize": 7}, cbar_kws={"label": "Frechet distance"})
+        sns.heatmap(
+            grid,
+            annot=text,
+            fmt="",
+            norm=LogNorm(),
+            cmap="viridis_r",
+            ax=axes,
+            annot_kws={"fontsize": 7},
+            cbar_kws={"label": "Frechet distance"},
+        )
         axes.set(title=title, xlabel="steps S", ylabel="$\\eta$" if column == "value" else "")
         axes.tick_params(axis="y", rotation=0)
     style.save(figure, layout.artifact("ddim", "table1.png"))
@@ -47,13 +56,17 @@ def fig3(layout: Layout) -> None:
     data = read_arrays(layout.artifact("ddim", "fig3.npz"), "rediffuse measure ddim fig3")
     keys = [key for key in data if key.startswith(f"S{options.steps[0]}-")]
     etas = [key.split("-", 1)[1] for key in keys]
-    figure, panels = plt.subplots(1, len(options.steps), figsize=(3.5 * len(options.steps), 3.5 * len(etas) / options.columns + 0.5), squeeze=False)
+    figure, panels = plt.subplots(
+        1, len(options.steps), figsize=(3.5 * len(options.steps), 3.5 * len(etas) / options.columns + 0.5), squeeze=False
+    )
     for axes, S in zip(panels[0], options.steps, strict=True):
         pictures = np.concatenate([data[f"S{S}-{eta}"] for eta in etas])
         picture = style.tile(pictures, len(etas), options.columns)
         style.show(axes, picture, f"S = {S}")
         height = picture.shape[0] / len(etas)
-        axes.set_yticks([(k + 0.5) * height for k in range(len(etas))], [f"$\\eta$ = {eta}" if eta != "sigma-hat" else "$\\hat\\sigma$" for eta in etas])
+        axes.set_yticks(
+            [(k + 0.5) * height for k in range(len(etas))], [f"$\\eta$ = {eta}" if eta != "sigma-hat" else "$\\hat\\sigma$" for eta in etas]
+        )
         axes.tick_params(length=0)
     style.save(figure, layout.artifact("ddim", "fig3.png"))
 
@@ -62,15 +75,28 @@ def fig4(layout: Layout) -> None:
     """Figure 4: the time to sample against the number of steps, with the line through it."""
     times = tables.read(layout.artifact("ddim", "fig4.csv"), "rediffuse measure ddim fig4")
     figure, axes = plt.subplots(figsize=(4.2, 3.2))
+    first = times.iloc[0]
     steps, seconds = times["steps"].to_numpy(float), times["seconds"].to_numpy(float)
     slope = float((steps * seconds).sum() / (steps**2).sum())
     spread = [seconds - times["seconds_min"].astype(float), times["seconds_max"].astype(float) - seconds]
-    axes.errorbar(steps, seconds * 1e3, yerr=np.array(spread) * 1e3, fmt="o", color=style.OURS, capsize=2, label=f"ours: run {times['run'].iloc[0]}, n = {times['n'].iloc[0]:.0f} at a time,\nmedian and range of {times['repeats'].iloc[0]} repeats")
+    axes.errorbar(
+        steps,
+        seconds * 1e3,
+        yerr=np.array(spread) * 1e3,
+        fmt="o",
+        color=style.OURS,
+        capsize=2,
+        label=f"ours: run {first['run']}, {first['n']:.0f} images at a time,\nmedian and range of {first['repeats']} repeats",
+    )
     line = np.geomspace(steps.min(), steps.max(), 50)
     axes.plot(line, slope * line * 1e3, "-", color=style.FAINT, zorder=0, label=f"{slope * 1e3:.3g} ms a step")
     S, hours = HOURS_PUBLISHED
-    axes.plot([S], [hours * 3600 / 50000 * 1e3], "D", color=style.EXACT, label="published: 32 x 32 images, 2080 Ti\n(about 20 h for 50,000)")
-    axes.set(xscale="log", yscale="log", xlabel="steps S", ylabel="milliseconds an image", title="DDIM: time is linear in the number of steps")
+    axes.plot(
+        [S], [hours * 3600 / 50000 * 1e3], "D", color=style.EXACT, label="published: 32 x 32 images, 2080 Ti\n(about 20 h for 50,000)"
+    )
+    axes.set(
+        xscale="log", yscale="log", xlabel="steps S", ylabel="milliseconds an image", title="DDIM: time is linear in the number of steps"
+    )
     axes.legend(fontsize=7, frameon=False)
     sns.despine(figure)
     style.save(figure, layout.artifact("ddim", "fig4.png"))

@@ -26,19 +26,28 @@ def fig1(layout: Layout) -> None:
         longest = np.linalg.norm(data[f"exact_{t}"][seen], axis=1).max()
         for row, field, colour in ((2, "learned", style.OURS), (3, "exact", style.EXACT)):
             arrows, colours = data[f"{field}_{t}"] / longest, np.where(seen, colour, style.FAINT)
-            panels[row, column].quiver(x.ravel(), y.ravel(), *arrows.T, color=colours, angles="xy", scale_units="xy", scale=2.5, width=0.006)
+            panels[row, column].quiver(
+                x.ravel(), y.ravel(), *arrows.T, color=colours, angles="xy", scale_units="xy", scale=2.5, width=0.006
+            )
         error, size = data[f"rms_{t}"]
         panels[2, column].set_title(f"t = {t}, longest {longest:.2g}")
         panels[3, column].set_title(f"t = {t}, rms {size:.2g}")
         panels[3, column].set_xlabel(f"rms error of the learned: {error:.2g}")
-    names = ["forward: $q(x^{(t)})$", "reverse: $p(x^{(t)})$", "drift, learned:\n$f_\\mu(x, t) - x$", "drift, exact:\n$E_q[x^{(t-1)} | x] - x$"]
+    names = [
+        "forward: $q(x^{(t)})$",
+        "reverse: $p(x^{(t)})$",
+        "drift, learned:\n$f_\\mu(x, t) - x$",
+        "drift, exact:\n$E_q[x^{(t-1)} | x] - x$",
+    ]
     for row, name in enumerate(names):
         panels[row, 0].set_ylabel(name)
     panels[0, 0].set(xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), aspect="equal")
     for panel in panels.flat:
         panel.set_aspect("equal")
     n = len(data["forward_0"])
-    figure.suptitle(f"Swiss roll, T = {T}, {n} points a panel; arrows scaled a column, faint where $q(x^{{(t)}})$ is under 1e-4 of its peak", fontsize=9)
+    figure.suptitle(
+        f"Swiss roll, T = {T}, {n} points a panel; arrows scaled a column, faint where $q(x^{{(t)}})$ is under 1e-4 of its peak", fontsize=9
+    )
     style.save(figure, layout.artifact("sohl2015", "fig1.png"))
 
 

@@ -21,7 +21,14 @@ OURS, EXACT, FORWARD, FAINT = "#0072b2", "#d55e00", "#3a3a3a", "#c9ccd1"
 sns.set_theme(
     context="paper",
     style="ticks",
-    rc={"figure.dpi": 150, "savefig.dpi": 150, "axes.titlesize": 9, "axes.labelsize": 9, "font.size": 9, "figure.constrained_layout.use": True},
+    rc={
+        "figure.dpi": 150,
+        "savefig.dpi": 150,
+        "axes.titlesize": 9,
+        "axes.labelsize": 9,
+        "font.size": 9,
+        "figure.constrained_layout.use": True,
+    },
 )
 
 
@@ -35,7 +42,7 @@ def save(figure: Figure, path: Path) -> None:
 
 def tile(images: NDArray[Any], rows: int, columns: int, gap: int = 1) -> NDArray[Any]:
     """Images of shape (rows * columns, C, R, R) on [-1, 1] as one picture on [0, 1], a gap of white between them."""
-    n, channels, height, width = images.shape
+    _, channels, height, width = images.shape
     canvas = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, channels))
     for k, image in enumerate((images.clip(-1, 1) + 1) / 2):
         top, left = k // columns * (height + gap), k % columns * (width + gap)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from rediffuse.processes.bounds import Decoder, l_T, vlb_term
 from rediffuse.processes.denoiser import Denoiser
-
 
 Array = NDArray[np.float64]
 
@@ -31,9 +31,7 @@ class Bound:
         return float(per_example.mean()), float(per_example.std(ddof=1) / math.sqrt(len(per_example)))
 
 
-def variational_bound(
-    denoiser: Denoiser, decoders: Mapping[str, Decoder], x0: Tensor, strata: int, seed: int
-) -> dict[str, Bound]:
+def variational_bound(denoiser: Denoiser, decoders: Mapping[str, Decoder], x0: Tensor, strata: int, seed: int) -> dict[str, Bound]:
     """The bound for each example of x0, shape (N, ...), one fresh noise a term, for each decoder on the same draws.
 
     t = 2..T is cut into `strata` runs of (nearly) equal length, and each example is evaluated at one uniformly drawn t of each run,
@@ -45,7 +43,7 @@ def variational_bound(
     generator = torch.Generator().manual_seed(seed)
     first = next(iter(decoders.values()))
     between = np.zeros(N)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         times = torch.randint(low, high, (N,), generator=generator)
         between += (high - low) * _terms(denoiser, first, x0, times, torch.randn(x0.shape, generator=generator))
     last, eps = torch.ones(N, dtype=torch.long), torch.randn(x0.shape, generator=generator)

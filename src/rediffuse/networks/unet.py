@@ -161,5 +161,6 @@ LayerT = TypeVar("LayerT", nn.Conv2d, nn.Linear)
 def initialise(layer: LayerT, zero: bool = False) -> LayerT:
     """Xavier-uniform weights and no bias; "zero" is 1e-5 of that, the published code's variance scale of 1e-10."""
     nn.init.xavier_uniform_(layer.weight, gain=1e-5 if zero else 1.0)
+    assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer

@@ -1,7 +1,8 @@
 """Claims: sentences of a paper that a measurement can refute, and what a check of one says."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -27,7 +28,7 @@ def rising(label: str, values: Sequence[float], sds: Sequence[float]) -> tuple[b
     """Whether values rise strictly; the values as text; and where they do not, with how many deviations of the difference."""
     text = f"{label}: " + " < ".join(f"{value:.3g}" for value in values)
     falls = []
-    for k, (low, high) in enumerate(zip(values[:-1], values[1:], strict=True)):
+    for k, (low, high) in enumerate(pairwise(values)):
         if high <= low:
             error = (sds[k] ** 2 + sds[k + 1] ** 2) ** 0.5
             falls.append(f"{label}: {low:.3g} is followed by {high:.3g} ({(low - high) / error:.1f} standard deviations)")
@@ -35,7 +36,7 @@ def rising(label: str, values: Sequence[float], sds: Sequence[float]) -> tuple[b
     return not falls, text, "; ".join(falls)
 
 
-def one(table: pd.DataFrame, **keys: object) -> pd.Series:  # type: ignore[type-arg]
+def one(table: pd.DataFrame, **keys: object) -> "pd.Series[Any]":
     """The one measured row with these keys. Raises LookupError if there is none, or more."""
     rows = table[table["value"].notna()]
     for key, value in keys.items():

@@ -11,19 +11,21 @@ from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_text
 
 MEASURED = ["metric", "unit", "value", "sd", "n"]
+TIMES = ["seconds", "seconds_min", "seconds_max"]
 PUBLISHED = ["published", "published_sd", "published_dataset", "comparable", "source"]
 
 
 def published(paper: str, name: str) -> pd.DataFrame:
     """A CSV that lies beside a paper's module. Everything but `value` and `sd` is text."""
     text = files(f"rediffuse.papers.{paper}").joinpath(f"{name}.csv").read_text(encoding="utf-8")
-    return _numbers(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False))
+    return _numbers(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False), ["value", "sd", "steps"])
 
 
 def read(path: Path, made_by: str) -> pd.DataFrame:
     """A CSV of measurements or a table. Raises UserError if it is absent or no such CSV."""
     try:
-        return _numbers(pd.read_csv(io.BytesIO(read_bytes(path, made_by)), dtype=str, keep_default_na=False))
+        table = pd.read_csv(io.BytesIO(read_bytes(path, made_by)), dtype=str, keep_default_na=False)
+        return _numbers(table, ["value", "sd", "n", "steps", "T", "published", "published_sd", *TIMES])
     except ValueError as error:
         raise UserError(f"{path}: {error}; expected a CSV that `{made_by}` makes") from None
 
@@ -65,6 +67,5 @@ def markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], 
     return "\n".join([*lines, "", *[f"{note}\n" for note in notes]])
 
 
-def _numbers(table: pd.DataFrame) -> pd.DataFrame:
-    columns = table.columns.intersection(["value", "sd", "n", "published", "published_sd", "seconds", "steps"])
-    return table.assign(**{column: pd.to_numeric(table[column]) for column in columns})
+def _numbers(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    return table.assign(**{column: pd.to_numeric(table[column]) for column in table.columns.intersection(columns)})

@@ -89,7 +89,12 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
     """A page of all that was made, which also stands as the README of the recorded snapshot."""
     counts = claims["verdict"].value_counts()
     verdicts = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in ("held", "not held", "not tested"))
-    lines = [f"# Results of the preset `{layout.name}`", "", f"Claims: {verdicts}. Every verdict is about the runs below, not about the papers' own.", ""]
+    lines = [
+        f"# Results of the preset `{layout.name}`",
+        "",
+        f"Claims: {verdicts}. Every verdict is about the runs below, not about the papers' own.",
+        "",
+    ]
     for paper in papers(layout):
         lines += [f"## {TITLES[paper]}", "", "| claim | measured here | verdict |", "|---|---|---|"]
         for row in claims[claims["paper"] == paper].to_dict("records"):

@@ -57,11 +57,15 @@ def stages(layout: Layout, path: Path) -> dict[str, Any]:
         f"{layout.name}-data": stage("data", [], ["datasets"], datasets),
         f"{layout.name}-runs": stage("runs", datasets, ["features", "runs"], [f"{results}/runs"]),
         f"{layout.name}-samples": stage("samples", [f"{results}/runs"], ["samples"], [f"{results}/samples"]),
-        f"{layout.name}-results": stage("all", [f"{results}/runs", f"{results}/samples"], ["papers"], [f"{results}/{name}" for name in made]),
+        f"{layout.name}-results": stage(
+            "all", [f"{results}/runs", f"{results}/samples"], ["papers"], [f"{results}/{name}" for name in made]
+        ),
     }
     mine[f"{layout.name}-results"]["metrics"] = [{f"{results}/metrics.json": {"persist": True}}]
     others = {name: stage for name, stage in known.get("stages", {}).items() if not name.startswith(f"{layout.name}-")}
-    curves = [{f"{layout.name}: training loss": {"x": "step", "y": {f"{results}/runs/{run}/history.csv": "loss" for run in layout.preset.runs}}}]
+    curves = [
+        {f"{layout.name}: training loss": {"x": "step", "y": {f"{results}/runs/{run}/history.csv": "loss" for run in layout.preset.runs}}}
+    ]
     plots = [plot for plot in known.get("plots", []) if not next(iter(plot)).startswith(f"{layout.name}:")]
     return {"stages": others | mine, "plots": [*plots, *curves]}
 

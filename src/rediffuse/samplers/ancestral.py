@@ -10,9 +10,7 @@ from rediffuse.samplers.ddim import Step
 
 
 @torch.inference_mode()
-def sample(
-    denoiser: Denoiser, x_T: Tensor, noise: Callable[[], Tensor], callback: Callable[[Step], None] | None = None
-) -> Tensor:
+def sample(denoiser: Denoiser, x_T: Tensor, noise: Callable[[], Tensor], callback: Callable[[Step], None] | None = None) -> Tensor:
     """x_0 from x_T through all T steps, with the denoiser's own variance; no noise is added on the step to x_0.
 
     noise() gives standard normal tensors of x_T's shape.

@@ -2,12 +2,15 @@
 
 import statistics
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
-from rediffuse.config import SweepSamples, Timing
-from rediffuse.datasets.prepared import load
+from rediffuse.config import Timing
+from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.files import write_arrays
 from rediffuse.metrics.features import measure
 from rediffuse.metrics.frechet import Statistics, frechet_distance, frechet_sd
@@ -22,19 +25,18 @@ def table1(layout: Layout, device: torch.device) -> None:
     """Frechet distance to the training set for every number of steps and every eta."""
     assert layout.preset.papers.ddim
     options = layout.preset.papers.ddim.table1
-    samples = layout.preset.samples[options.samples]
-    assert isinstance(samples, SweepSamples)
-    run = layout.preset.runs[samples.run]
+    name = _run(layout, options.samples)
+    run = layout.preset.runs[name]
     data = load(layout.dataset(run.dataset))
     classifier = load_features(layout.weights(options.features), device)
     reference = Statistics.of(measure(classifier, data.x("train")).features)
     rows = []
-    for cell, drawn in gather(samples, layout.shards(options.samples), run.process.T, data.shape):
+    for cell, drawn in _cells(layout, options.samples, data):
         features = measure(classifier, data.as_x(drawn)).features
         rows.append(
             {
                 "dataset": run.dataset,
-                "run": samples.run,
+                "run": name,
                 "steps": cell.steps,
                 "eta": cell.eta,
                 "tau": cell.tau,
@@ -44,7 +46,7 @@ def table1(layout: Layout, device: torch.device) -> None:
                 "unit": "",
                 "value": frechet_distance(Statistics.of(features), reference),
                 "sd": frechet_sd(features, reference),
-                "n": samples.n,
+                "n": len(drawn),
             }
         )
     write(layout.measurements("ddim", "table1"), pd.DataFrame(rows))
@@ -54,10 +56,8 @@ def fig3(layout: Layout, device: torch.device) -> None:
     """The first samples of every eta at the steps asked for: the same column is the same latent x_T."""
     assert layout.preset.papers.ddim
     options = layout.preset.papers.ddim.fig3
-    samples = layout.preset.samples[options.samples]
-    run = layout.preset.runs[samples.run]
-    data = load(layout.dataset(run.dataset))
-    cells = gather(samples, layout.shards(options.samples), run.process.T, data.shape)
+    data = load(layout.dataset(layout.preset.runs[_run(layout, options.samples)].dataset))
+    cells = _cells(layout, options.samples, data)
     images = {cell.key: data.as_x(drawn[: options.columns]) for cell, drawn in cells if cell.steps in options.steps}
     write_arrays(layout.artifact("ddim", "fig3.npz"), images)
 
@@ -85,6 +85,18 @@ def fig4(layout: Layout, device: torch.device) -> None:
         for S, times in seconds.items()
     ]
     write(layout.artifact("ddim", "fig4.csv"), pd.DataFrame(rows))
+
+
+def _run(layout: Layout, names: list[str]) -> str:
+    """The run that sweeps come from; a preset's are of one."""
+    return layout.preset.samples[names[0]].run
+
+
+def _cells(layout: Layout, names: list[str], data: Prepared) -> Iterator[tuple[Cell, NDArray[Any]]]:
+    """Every cell of several sweeps with its samples."""
+    for name in names:
+        samples = layout.preset.samples[name]
+        yield from gather(samples, layout.shards(name), layout.preset.runs[samples.run].process.T, data.shape)
 
 
 def _seconds(loaded: LoadedRun, S: int, options: Timing, device: torch.device) -> float:

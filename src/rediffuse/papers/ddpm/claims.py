@@ -1,6 +1,7 @@
 """Ho et al. 2020: which of its claims hold here."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -35,7 +36,7 @@ def no_overfitting(layout: Layout) -> Verdict:
     return decide(gap <= 0.03 + 2 * error, text, f"the gap is over 0.03 bits/dim: {test['dataset']} has few training images")
 
 
-def _lower(low: pd.Series, high: pd.Series, low_name: str, high_name: str) -> Verdict:  # type: ignore[type-arg]
+def _lower(low: "pd.Series[Any]", high: "pd.Series[Any]", low_name: str, high_name: str) -> Verdict:
     error = (low["sd"] ** 2 + high["sd"] ** 2) ** 0.5
     text = f"{low_name} {low['value']:.4g} ± {low['sd']:.2g}, {high_name} {high['value']:.4g} ± {high['sd']:.2g}; one training seed each"
     deviations = (high["value"] - low["value"]) / error

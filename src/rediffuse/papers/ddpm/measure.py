@@ -53,7 +53,7 @@ def table1(layout: Layout, device: torch.device) -> None:
             rows.append(sampled | {"split": split, "metric": "FID", "value": distance, "sd": sd})
         for split in ("test", "train"):
             rows += [about | row for row in likelihood(layout, samples.run, data, split, device)]
-    columns = "dataset run row variance split clip decoder features metric unit value sd n".split()
+    columns = ["dataset", "run", "row", "variance", "split", "clip", "decoder", "features", "metric", "unit", "value", "sd", "n"]
     write(layout.measurements("ddpm", "table1"), pd.DataFrame(rows).reindex(columns=columns).fillna({"decoder": "", "features": ""}))
 
 

@@ -32,12 +32,13 @@ def _markdown(table: pd.DataFrame) -> str:
         rows.append(row)
     n = {metric: int(ours[ours["metric"] == metric]["n"].max()) for metric in ("FID", "NLL")}
     notes = [
-        f"Each cell: ours on {first['dataset']} / published on CIFAR-10. IS and FID: ours on the features of `{first['features']}`, a small "
-        f"classifier that the pipeline trains, n = {n['FID']} samples; theirs by Inception, n = 50,000. NLL: bits/dim of the data's own grey "
-        f"levels, an upper bound, n = {n['NLL']} images at most. The scales differ: compare orders, not values.",
-        "± is, for IS, the deviation over 10 splits; for FID, over bootstrap resamples of the samples; for NLL, the standard error over images.",
-        "NLL follows the published protocol (x0-hat clipped, averaged weights, one noise a term, tanh form of the normal distribution function), "
-        "with the sum over t estimated by strata; the last column is the same with the exact function.",
+        f"Each cell: ours on {first['dataset']} / published on CIFAR-10. IS and FID: ours on the features of `{first['features']}`, a "
+        f"small classifier that the pipeline trains, n = {n['FID']} samples; theirs by Inception, n = 50,000. NLL: bits/dim of the "
+        f"data's own grey levels, an upper bound, n = {n['NLL']} images at most. The scales differ: compare orders, not values.",
+        "± is, for IS, the deviation over 10 splits; for FID, over bootstrap resamples of the samples; for NLL, the standard error "
+        "over images.",
+        "NLL follows the published protocol (x0-hat clipped, averaged weights, one noise a term, tanh form of the normal distribution "
+        "function), with the sum over t estimated by strata; the last column is the same with the exact function.",
     ]
     names = ["IS", "FID (train)", "FID (test)", "NLL test", "NLL train", "NLL test, exact decoder"]
     return tables.markdown("DDPM, Table 1", ["", *names], rows, notes)

@@ -1,0 +1,56 @@
+# make          set up .venv and regenerate every table and figure of the laptop preset
+# make help     the other targets
+
+PRESET ?= laptop
+CORES ?= all
+PYTHON ?= python3
+BIN := .venv/bin
+SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config preset=$(PRESET)
+
+.PHONY: run smoke test lint format schema lock record help
+.DEFAULT_GOAL := run
+
+run: $(BIN)/.installed ## everything: data, training, samples, tables, figures, claims (PRESET=laptop)
+	@$(SNAKEMAKE)
+
+smoke: $(BIN)/.installed ## every rule with tiny numbers, in a minute or two
+	@$(MAKE) --no-print-directory run PRESET=smoke
+
+test: $(BIN)/.installed ## the tests, without the slow ones (TESTS= all of them)
+	@$(BIN)/python -m pytest $(if $(filter undefined,$(origin TESTS)),-m "not slow",$(TESTS))
+
+lint: $(BIN)/.installed ## ruff, mypy, snakefmt, and Snakemake's own lint
+	@$(BIN)/ruff check src tests
+	@$(BIN)/ruff format --check src tests
+	@$(BIN)/mypy
+	@$(BIN)/snakefmt --check Snakefile workflow
+	@$(BIN)/python workflow/lint.py
+
+format: $(BIN)/.installed ## put the code into its form
+	@$(BIN)/ruff check --fix src tests
+	@$(BIN)/ruff format src tests
+	@$(BIN)/snakefmt Snakefile workflow
+
+schema: $(BIN)/.installed ## config/schema.json from the models in config.py
+	@$(BIN)/python -m rediffuse.config > config/schema.json
+
+lock: ## requirements.lock anew (needs uv on the PATH)
+	@printf 'torch==2.15.0\ntorchvision==0.29.2\nsetuptools\n' | uv pip compile - pyproject.toml --extra dev --quiet \
+		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links > .lock
+	@{ head -1 requirements.lock; cat .lock; } > .lock.new && mv .lock.new requirements.lock && rm .lock
+
+record: run ## the run's snapshot for git (docs/results/) and its files for DVC
+	@$(BIN)/rediffuse record --preset $(PRESET)
+	@$(BIN)/dvc commit --force --quiet --no-relink
+	@git add dvc.yaml dvc.lock docs/results
+	@echo "Recorded: commit what git has staged; dvc push sends the files to your remote."
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
+
+$(BIN)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d; expected 3.11 or later: make PYTHON=..." % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
