@@ -32,7 +32,7 @@ format: $(BIN)/.installed ## put the code into its form
 	@$(BIN)/snakefmt Snakefile workflow
 
 schema: $(BIN)/.installed ## config/schema.json from the models in config.py
-	@$(BIN)/python -m rediffuse.config > config/schema.json
+	@$(BIN)/python -m rediffuse.presets > config/schema.json
 
 lock: ## requirements.lock anew (needs uv on the PATH)
 	@printf 'torch==2.15.0\ntorchvision==0.29.2\nsetuptools\n' | uv pip compile - pyproject.toml --extra dev --quiet \

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse.config import load_preset, preset_path
+from rediffuse.presets import load_preset, preset_path
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
 from rediffuse.provenance import PACKAGE, code_hash, pins

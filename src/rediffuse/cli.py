@@ -19,7 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-PresetOption = Annotated[str, typer.Option("--preset", "-p", envvar="REDIFFUSE_PRESET", help="A shipped preset's name, or a path that ends in .yaml.")]
+PresetOption = Annotated[
+    str, typer.Option("--preset", "-p", envvar="REDIFFUSE_PRESET", help="A shipped preset's name, or a path that ends in .yaml.")
+]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the GPU where there is one.")]
 Paper = Annotated[str, typer.Argument(help="sohl2015, ddpm or ddim.")]
 Artifacts = Annotated[list[str], typer.Argument(help="As the paper numbers them: table1, fig3, ...")]
@@ -82,9 +84,11 @@ def sample(
     from rediffuse.sampling import sample as run
 
     start, where = time.monotonic(), pick(device)
-    data = load(layout.dataset(layout.preset.runs[samples.run].dataset))
+    options = layout.preset.runs[samples.run]
+    data = load(layout.dataset(options.dataset))
+    loaded = load_run(layout.weights(samples.run), where, options)
     path = layout.shard(name, shard - 1)
-    run(samples, load_run(layout.weights(samples.run), where), shard - 1, where, path, data.to_levels, f"sample {name}")
+    run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
     write_json(path.with_suffix(".json"), facts(time.monotonic() - start))
 
 
@@ -133,8 +137,9 @@ def record(preset: PresetOption = "laptop") -> None:
 
 
 def _layout(preset: str, paper: str | None = None) -> "Layout":
-    from rediffuse.config import Papers, load_preset, preset_path
+    from rediffuse.config import Papers
     from rediffuse.paths import Layout, preset_name
+    from rediffuse.presets import load_preset, preset_path
 
     path = preset_path(preset)
     layout = Layout(preset_name(path), load_preset(path))

@@ -1,17 +1,13 @@
 """A preset: every option of a whole run, typed and checked before anything starts. config/schema.json is generated from here."""
 
-import json
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from rediffuse.errors import UserError
-
-SHIPPED = Path(__file__).resolve().parents[2] / "config"
+SPLITS = 10
+"""Parts of a set of samples whose inception scores are averaged, as the field does."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
@@ -304,59 +300,83 @@ class Preset(Options):
     @model_validator(mode="after")
     def _references(self) -> Self:
         """Every name names something, and what it names fits."""
+        self._check_runs()
+        self._check_samples()
+        if self.papers.sohl2015:
+            self._check_sohl2015(self.papers.sohl2015)
+        if self.papers.ddpm:
+            self._check_ddpm(self.papers.ddpm)
+        if self.papers.ddim:
+            self._check_ddim(self.papers.ddim)
+        return self
+
+    def _check_runs(self) -> None:
         for name, run in (self.runs | self.features).items():
             block = "runs" if name in self.runs else "features"
             _named(f"{block}.{name}.dataset", run.dataset, self.datasets)
             if name in self.runs and name in self.features:
                 raise _wrong(f"features.{name}", name, "a name that no run has")
+
+    def _check_samples(self) -> None:
         for name, samples in self.samples.items():
-            _named(f"samples.{name}.run", samples.run, self.runs)
-            if samples.shards * samples.chunk > samples.n + samples.chunk - 1:
-                raise _wrong(f"samples.{name}.shards", samples.shards, f"at most n / chunk, rounded up ({-(-samples.n // samples.chunk)})")
+            key = f"samples.{name}"
+            _named(f"{key}.run", samples.run, self.runs)
+            chunks = -(-samples.n // samples.chunk)
+            if samples.shards > chunks:
+                raise _wrong(f"{key}.shards", samples.shards, f"at most n / chunk, rounded up ({chunks})")
             if isinstance(samples, SweepSamples):
-                self._steps(f"samples.{name}.steps", samples.steps, samples.run)
-                _distinct(f"samples.{name}.steps", samples.steps)
-                _distinct(f"samples.{name}.eta", samples.eta)
-        papers = self.papers
-        if papers.sohl2015:
-            _named("papers.sohl2015.fig1.run", papers.sohl2015.fig1.run, self._runs_on("swiss-roll"))
-            for name in papers.sohl2015.table1.runs:
-                _named("papers.sohl2015.table1.runs", name, self._runs_on("swiss-roll"))
-        images = {name: s for name, s in self.samples.items() if s.run not in self._runs_on("swiss-roll")}
-        ancestral = {name: s for name, s in images.items() if isinstance(s, AncestralSamples)}
-        if papers.ddpm:
-            for name in papers.ddpm.table1.samples:
-                _named("papers.ddpm.table1.samples", name, ancestral)
-            self._features("papers.ddpm.table1", papers.ddpm.table1)
-            for figure, grid in (("fig1", papers.ddpm.fig1), ("fig13", papers.ddpm.fig13)):
-                _named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
-                if grid.rows * grid.columns > self.samples[grid.samples].n:
-                    raise _wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
-        sweeps = {name: s for name, s in images.items() if isinstance(s, SweepSamples)}
-        if papers.ddim:
-            self._features("papers.ddim.table1", papers.ddim.table1)
-            for key, names in (("table1", papers.ddim.table1.samples), ("fig3", papers.ddim.fig3.samples)):
-                for name in names:
-                    _named(f"papers.ddim.{key}.samples", name, sweeps)
-                if len({sweeps[name].run for name in names}) > 1:
-                    raise _wrong(f"papers.ddim.{key}.samples", names, "sweeps of one run")
-            fig3 = papers.ddim.fig3
-            for S in fig3.steps:
-                _named("papers.ddim.fig3.steps", S, {S: name for name in fig3.samples for S in sweeps[name].steps})
-            least = min(sweeps[name].n for name in fig3.samples)
-            if fig3.columns > least:
-                raise _wrong("papers.ddim.fig3.columns", fig3.columns, f"at most {least}, the least n of its samples")
-            _named("papers.ddim.fig4.run", papers.ddim.fig4.run, self.runs)
-            self._steps("papers.ddim.fig4.steps", papers.ddim.fig4.steps, papers.ddim.fig4.run)
-        return self
+                self._check_steps(f"{key}.steps", samples.steps, samples.run)
+                _distinct(f"{key}.steps", samples.steps)
+                _distinct(f"{key}.eta", samples.eta)
 
-    def _runs_on(self, kind: str) -> dict[str, Run]:
-        return {name: run for name, run in self.runs.items() if self.datasets[run.dataset].kind == kind}
+    def _check_sohl2015(self, paper: Sohl2015) -> None:
+        rolls = {name: run for name, run in self.runs.items() if self.datasets[run.dataset].kind == "swiss-roll"}
+        _named("papers.sohl2015.fig1.run", paper.fig1.run, rolls)
+        for name in paper.table1.runs:
+            _named("papers.sohl2015.table1.runs", name, rolls)
 
-    def _features(self, key: str, table: LikelihoodTable | SweepTable) -> None:
-        _named(f"{key}.features", table.features, self.features)
+    def _check_ddpm(self, paper: DDPM) -> None:
+        ancestral = {name: samples for name, samples in self._image_samples().items() if isinstance(samples, AncestralSamples)}
+        for name in paper.table1.samples:
+            _named("papers.ddpm.table1.samples", name, ancestral)
+            run, n = self.samples[name].run, self.samples[name].n
+            if n < SPLITS:
+                raise _wrong(f"samples.{name}.n", n, f"at least {SPLITS}, the splits of the inception score in papers.ddpm.table1")
+            self._check_features("papers.ddpm.table1.features", paper.table1.features, run)
+            T = self.runs[run].process.T
+            if paper.table1.strata >= T:
+                raise _wrong("papers.ddpm.table1.strata", paper.table1.strata, f"at most T - 1 = {T - 1} of runs.{run}")
+        for figure, grid in (("fig1", paper.fig1), ("fig13", paper.fig13)):
+            _named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
+            if grid.rows * grid.columns > self.samples[grid.samples].n:
+                raise _wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
 
-    def _steps(self, key: str, steps: list[int], run: str) -> None:
+    def _check_ddim(self, paper: DDIM) -> None:
+        sweeps = {name: samples for name, samples in self._image_samples().items() if isinstance(samples, SweepSamples)}
+        for key, names in (("papers.ddim.table1.samples", paper.table1.samples), ("papers.ddim.fig3.samples", paper.fig3.samples)):
+            for name in names:
+                _named(key, name, sweeps)
+            if len({sweeps[name].run for name in names}) > 1:
+                raise _wrong(key, names, "sweeps of one run")
+            steps = [S for name in names for S in sweeps[name].steps]
+            if len(set(steps)) < len(steps):
+                raise _wrong(key, names, "sweeps that share no number of steps")
+        self._check_features("papers.ddim.table1.features", paper.table1.features, sweeps[paper.table1.samples[0]].run)
+        for S in paper.fig3.steps:
+            _named("papers.ddim.fig3.steps", S, dict.fromkeys(steps))
+        least = min(sweeps[name].n for name in paper.fig3.samples)
+        if paper.fig3.columns > least:
+            raise _wrong("papers.ddim.fig3.columns", paper.fig3.columns, f"at most {least}, the least n of its samples")
+        _named("papers.ddim.fig4.run", paper.fig4.run, self.runs)
+        self._check_steps("papers.ddim.fig4.steps", paper.fig4.steps, paper.fig4.run)
+
+    def _image_samples(self) -> dict[str, AncestralSamples | SweepSamples]:
+        return {name: s for name, s in self.samples.items() if self.datasets[self.runs[s.run].dataset].kind != "swiss-roll"}
+
+    def _check_features(self, key: str, name: str, run: str) -> None:
+        _named(key, name, {name: f for name, f in self.features.items() if f.dataset == self.runs[run].dataset})
+
+    def _check_steps(self, key: str, steps: list[int], run: str) -> None:
         T = self.runs[run].process.T
         for S in steps:
             if S > T:
@@ -375,93 +395,3 @@ def _named(key: str, name: object, known: dict[Any, Any]) -> None:
 def _distinct(key: str, values: Sequence[object]) -> None:
     if len(set(values)) < len(values):
         raise _wrong(key, values, "each value once")
-
-
-# --- reading ---
-
-
-def preset_path(preset: str) -> Path:
-    """The file of a shipped preset's name, or of a path that ends in .yaml. Raises UserError."""
-    shipped = sorted(SHIPPED.glob("*.yaml"))
-    names = [path.stem for path in shipped]
-    if not preset.endswith((".yaml", ".yml")):
-        if preset not in names:
-            raise UserError(f"preset: found {preset!r}; expected one of {', '.join(names)}, or a path that ends in .yaml")
-        return SHIPPED / f"{preset}.yaml"
-    path = Path(preset)
-    if path.stem in names and path.resolve() != SHIPPED / f"{path.stem}.yaml":
-        raise UserError(f"{path}: its name is a shipped preset's, whose results it would replace; expected another name than {path.stem}")
-    if not re.fullmatch(r"[\w.-]+", path.stem, re.ASCII):
-        raise UserError(f"{path}: found the name {path.stem!r}; expected letters, digits, dashes and dots: the results' folder takes it")
-    return path
-
-
-def load_preset(path: Path) -> Preset:
-    """The preset in a YAML file. Raises UserError: one line with the file, the key's path, what was found and what is allowed."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        raw = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: could not be read: {error.strerror}; expected a preset (see config/laptop.yaml)") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not text; expected a preset in YAML (see config/laptop.yaml)") from None
-    except (YAMLError, ValueError, RecursionError) as error:  # the last two of a value that does not fit its tag, and of endless nesting
-        where = f"line {error.problem_mark.line + 1}: " if isinstance(error, MarkedYAMLError) and error.problem_mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise UserError(f"{path}: {where}{' '.join(str(problem).split())}; expected YAML") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: found {_short(raw)}; expected the keys {', '.join(Preset.model_fields)}")
-    try:
-        return Preset.model_validate(raw, strict=True)
-    except ValidationError as error:
-        told = [_told(details, raw) for details in error.errors(include_url=False)]
-        key, found, _ = told[0]
-        expected = " or ".join(dict.fromkeys(each for where, _, each in told if where == key))  # a union has an error a member
-        more = len({where for where, _, _ in told}) - 1
-        raise UserError(f"{path}: {key}: {found}; expected {expected}{f' (and {more} more)' if more else ''}") from None
-
-
-def _told(error: ErrorDetails, raw: Any) -> tuple[str, str, str]:
-    """The key's path, what was found and what was expected, of one of pydantic's errors."""
-    context = error.get("ctx", {})
-    keys: list[str] = []
-    for part in error["loc"]:  # a union's tag stands in the path, but is no key of the file
-        if isinstance(raw, list) and isinstance(part, int) and part < len(raw):
-            keys, raw = [*keys, str(part)], raw[part]
-        elif isinstance(raw, dict) and (part in raw or (error["type"] == "missing" and part == error["loc"][-1])):
-            keys, raw = [*keys, str(part)], raw.get(part)
-    key, found = ".".join(keys), f"found {_short(error['input'])}"
-    match error["type"]:
-        case "unknown_key":
-            return ".".join([*keys, context["key"]]), "unknown key", context["expected"]
-        case "wrong":
-            return ".".join([*keys, context["key"]]), f"found {context['found']}", context["expected"]
-        case "missing":
-            return key, "not given", "a value"
-        case "union_tag_not_found":
-            return f"{key}.kind", "not given", "a kind (config/schema.json lists them)"
-        case "union_tag_invalid":
-            return f"{key}.kind", f"found {_short(raw['kind'])}", context["expected_tags"]
-        case "model_type" | "model_attributes_type" | "dict_type":
-            return key, found, "keys with values"
-        case "string_pattern_mismatch":
-            return key, found, "a name of letters, digits and dashes"
-        case "too_short":
-            return key, found, f"at least {context['min_length']} of them"
-    return key, found, error["msg"].removeprefix("Input should ").removeprefix("be ")
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def schema() -> str:
-    """The JSON schema of a preset, as config/schema.json holds it: `python -m rediffuse.config > config/schema.json`."""
-    return json.dumps(Preset.model_json_schema(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    print(schema(), end="")

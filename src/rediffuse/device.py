@@ -14,7 +14,7 @@ def pick(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # "meta" has no numbers
     except Exception:
         raise UserError(f"--device: found {name!r}; expected auto, cpu or a device that torch has here") from None
     return device

@@ -12,7 +12,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).resolve().parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
-NOT_NUMBERS = {"rediffuse", "rediffuse.config", "rediffuse.errors", "rediffuse.progress", "rediffuse.provenance"}
+NOT_NUMBERS = {"rediffuse", "rediffuse.config", "rediffuse.errors", "rediffuse.presets", "rediffuse.progress", "rediffuse.provenance"}
 """Modules that no number depends on. Options count by their values, which every rule names beside this hash."""
 
 

@@ -49,10 +49,13 @@ def build_network(run: Run, shape: tuple[int, ...]) -> nn.Module:
     match run.network:
         case UNetOptions() as unet:
             halvings = 2 ** (len(unet.multipliers) - 1)
+            resolutions = [shape[-1] // 2**level for level in range(len(unet.multipliers))]
             if len(shape) != 3 or shape[1] != shape[2] or shape[1] % halvings:
                 raise UserError(
                     f"data set {run.dataset}: found shape {shape}; expected (C, R, R) with R divisible by {halvings} for this U-Net"
                 )
+            if not set(unet.attention) <= set(resolutions):
+                raise UserError(f"attention of the network on {run.dataset}: found {unet.attention}; expected some of {resolutions}")
             return UNet(
                 resolution=shape[1],
                 in_channels=shape[0],
@@ -128,11 +131,14 @@ def _train(
 ) -> Trained:
     about = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": describe(data)}
     key = sha256(json.dumps([about, data.sha256, code_hash(__name__)], sort_keys=True).encode())
-    trained = train(network, loss, tensors, options.training, f"train {name}", folder.parent / ".state" / f"{name}.pt", key)
+    state = folder.parents[1] / ".state" / f"{name}.pt"
+    trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
     weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
     write_text(folder / "history.csv", trained.history_csv())
     # One key of metadata: with several, safetensors writes them in no fixed order, and the same weights would not be the same bytes.
     write_bytes(folder / "weights.safetensors", save_tensors(weights, {"rediffuse": json.dumps(about, sort_keys=True)}))
+    if state.is_file():
+        state.unlink()
     return trained
 
 
@@ -158,24 +164,25 @@ class LoadedRun:
         return Denoiser(self.process, self.network, self.run.predicts, self.run.variance, clip)
 
 
-def load_run(path: Path, device: torch.device) -> LoadedRun:
-    """The run in a weights file. Raises UserError if the file is absent, truncated, of another kind, or does not fit its own options."""
-    run, data, tensors = _read(path, Run)
+def load_run(path: Path, device: torch.device, expected: Run) -> LoadedRun:
+    """The run in a weights file. Raises UserError if the file is absent, damaged, of another kind, or trained with other options."""
+    run, data, tensors = _read(path, expected)
     network = devices.place(_fill(build_network(run, data["shape"]), tensors, path), device).eval()
     return LoadedRun(run, data["shape"], data["levels"], build_process(run.process).to(device), network)
 
 
-def load_features(path: Path, device: torch.device) -> Classifier:
+def load_features(path: Path, device: torch.device, expected: Features) -> Classifier:
     """The classifier in a weights file. Raises UserError as `load_run` does."""
-    features, data, tensors = _read(path, Features)
+    features, data, tensors = _read(path, expected)
     network = build_classifier(features, data["shape"], data["classes"])
     _fill(network, tensors, path)
     devices.place(network, device).eval()
     return network
 
 
-def _read(path: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
+def _read(path: Path, expected: Kind) -> tuple[Kind, dict[str, Any], dict[str, Tensor]]:
     """The options, the data's description and the tensors of a weights file."""
+    kind = type(expected)
     content = read_bytes(path, MADE_BY)
     header = safetensors_header(path, content)
     try:
@@ -184,10 +191,16 @@ def _read(path: Path, kind: type[Kind]) -> tuple[Kind, dict[str, Any], dict[str,
         if found == kind.__name__:
             data = {key: about["data"][key] and int(about["data"][key]) for key in ("levels", "classes")}
             data |= {"shape": tuple(map(int, about["data"]["shape"]))}
-            return kind.model_validate(about["options"]), data, load_tensors(content)
+            options, tensors = kind.model_validate(about["options"]), load_tensors(content)
     except Exception as error:  # json, pydantic and safetensors each have their own
         raise UserError(f"{path}: damaged ({repr(error).splitlines()[0]}); expected weights by `{MADE_BY}`") from None
-    raise UserError(f"{path}: found {found} in it; expected {kind.__name__} by `{MADE_BY}`")
+    if found != kind.__name__:
+        raise UserError(f"{path}: found {found} in it; expected {kind.__name__} by `{MADE_BY}`")
+    for key in kind.model_fields:
+        ours, theirs = getattr(options, key), getattr(expected, key)
+        if ours != theirs:
+            raise UserError(f"{path}: found weights trained with {key} {ours}; expected {theirs} by the preset: run `{MADE_BY}` anew")
+    return options, data, tensors
 
 
 def _fill(network: nn.Module, tensors: dict[str, Tensor], path: Path) -> nn.Module:

@@ -55,9 +55,9 @@ def train(
 ) -> Trained:
     """Train a network that lies on its device with its data: tensors of equal length, from which batches are drawn with replacement.
 
-    state: a file outside the declared outputs. It is written every minute, read back if it is there with the same key (of options, data
-    and code), and removed at the end: a killed training goes on where it was and ends in the same bits. Raises UserError if the loss is
-    not finite.
+    state: a file outside the declared outputs. It is written every minute, and read back if it is there with the same key (of options,
+    data and code): a killed training goes on where it was and ends in the same bits. The caller removes it once the weights are safe.
+    Raises UserError if the loss is not finite.
     """
     device = data[0].device
     generator = torch.Generator(device).manual_seed(options.seed)
@@ -70,7 +70,7 @@ def train(
     network.train()
     every = max(1, options.steps // HISTORY_ROWS)
     recent = torch.zeros((), device=device)  # summed on the device, so that only every so many steps wait for it
-    last_loss, saved, clock = math.nan, time.monotonic(), time.monotonic() - done.seconds
+    last_loss, saved, clock = 0.0, time.monotonic(), time.monotonic() - done.seconds
     note = lambda: f"loss {last_loss:.4f}"  # noqa: E731
     for step in track(range(first, options.steps), options.steps - first, what, options.batch, note=note):
         rows = torch.randint(len(data[0]), (options.batch,), generator=generator, device=device)
@@ -87,14 +87,15 @@ def train(
             last_loss = recent.item() / every
             recent.zero_()
             if not math.isfinite(last_loss):
-                raise UserError(f"{what}: found loss {last_loss} at step {step + 1}; expected a finite one: lower training.lr")
-            lr = float(schedule.get_last_lr()[0])
+                break
+            lr = options.lr * rate(step, options)
             done.history.append({"step": step + 1, "images": (step + 1) * options.batch, "loss": last_loss, "lr": lr})
             if state and time.monotonic() - saved > SAVE_EVERY:
                 done.seconds, saved = time.monotonic() - clock, time.monotonic()
                 done.save(state, key, step + 1)
-    if state:
-        state.unlink(missing_ok=True)
+    last_loss += recent.item()  # of the steps since the last row, if any
+    if not math.isfinite(last_loss):
+        raise UserError(f"{what}: found loss {last_loss} at step {step + 1}; expected a finite one: lower training.lr")
     return Trained(averaged.module.eval(), done.history, time.monotonic() - clock)
 
 
@@ -134,16 +135,16 @@ class Progress:
             return 0
         try:
             state = torch.load(path, map_location=self.generator.device, weights_only=True)
+            if state["key"] != key:
+                return 0
+            for name, part in self._parts().items():
+                part.load_state_dict(state[name])
+            self.generator.set_state(state["generator"].cpu())
+            torch.set_rng_state(state["dropout"].cpu())
+            if "dropout_cuda" in state:
+                torch.cuda.set_rng_state(state["dropout_cuda"].cpu(), self.generator.device)
+            self.history, self.seconds = state["history"], state["seconds"]
+            return int(state["step"])
         except Exception as error:
-            problem = str(error).splitlines()[0]
+            problem = repr(error).splitlines()[0][:100]
             raise UserError(f"{path}: damaged ({problem}); expected a training's state: remove it to begin anew") from None
-        if state["key"] != key:
-            return 0
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-        self.generator.set_state(state["generator"].cpu())
-        torch.set_rng_state(state["dropout"].cpu())
-        if "dropout_cuda" in state:
-            torch.cuda.set_rng_state(state["dropout_cuda"].cpu(), self.generator.device)
-        self.history, self.seconds = state["history"], state["seconds"]
-        return int(state["step"])

@@ -38,7 +38,7 @@ def vlb_term(denoiser: Denoiser, decoder: Decoder, x0: Tensor, t: Tensor, eps: T
     x_t = process.q_sample(x0, t, eps)
     prediction = denoiser(x_t, t)
     # beta_tilde_1 = 0 belongs to the decoder; any positive number keeps the unused branch's gradient finite.
-    variance_q = at(process.beta_tilde, t.clamp(min=min(2, process.T)), x0)
+    variance_q = at(process.beta_tilde, t.clamp(min=2), x0)
     between = kl_normal(process.posterior_mean(x0, x_t, t), variance_q, prediction.mean, prediction.variance)
     last = -decoder(x0, x_t, prediction)
     return torch.where((t == 1).view(-1, *[1] * (x0.ndim - 1)), last, between).flatten(1).sum(1)

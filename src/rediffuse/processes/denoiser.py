@@ -50,11 +50,11 @@ class Denoiser:
         """The fixed variance of p(x_{t-1} | x_t) by t.
 
         At t = 1 both choices are beta_tilde_2, as published: fixed-small would be 0 there, and sqrt(beta_1) is needlessly
-        wide for the decoder p(x_0 | x_1). (A chain of one step has no beta_tilde_2 and keeps beta_1.)
+        wide for the decoder p(x_0 | x_1). So T is at least 2.
         """
         process = self.process
         variance = (process.beta_tilde if self.variance == "fixed-small" else process.beta).clone()
-        variance[1] = process.beta_tilde[2] if process.T > 1 else process.beta[1]
+        variance[1] = process.beta_tilde[2]
         return variance
 
     @cached_property

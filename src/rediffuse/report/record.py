@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rediffuse.config import SHIPPED
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_bytes, write_text
 from rediffuse.paths import Layout
+from rediffuse.presets import SHIPPED
 from rediffuse.report.gather import papers
 
 DVC = Path("dvc.yaml")
@@ -25,12 +25,13 @@ def record(layout: Layout) -> None:
     wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*"))]
     wanted = [path for path in wanted if path.suffix in (".csv", ".json", ".md", ".png") and path.stat().st_size <= LARGEST]
     page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
+    content = HEADER + dump(stages(layout, DVC))
     snapshot = Path("docs") / layout.results
     shutil.rmtree(snapshot, ignore_errors=True)
     for path in wanted:
         write_bytes(snapshot / path.relative_to(layout.results), read_bytes(path, "snakemake --cores all"))
     write_bytes(snapshot / "README.md", page)
-    write_text(DVC, HEADER + dump(stages(layout, DVC)))
+    write_text(DVC, content)
 
 
 def stages(layout: Layout, path: Path) -> dict[str, Any]:

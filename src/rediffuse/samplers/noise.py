@@ -15,7 +15,7 @@ class SampleNoise:
     """
 
     def __init__(self, seed: int, indices: Sequence[int], shape: Sequence[int], device: torch.device | str = "cpu"):
-        self.generators = [np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, i]))) for i in indices]
+        self.generators = [np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=(i,)))) for i in indices]
         self.shape = tuple(shape)
         self.device = device
 

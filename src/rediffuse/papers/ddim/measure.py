@@ -18,6 +18,7 @@ from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.progress import track
 from rediffuse.runs import LoadedRun, load_features, load_run
+from rediffuse.samplers.steps import SUBSEQUENCES
 from rediffuse.sampling import Cell, draw, gather
 
 
@@ -28,7 +29,7 @@ def table1(layout: Layout, device: torch.device) -> None:
     name = _run(layout, options.samples)
     run = layout.preset.runs[name]
     data = load(layout.dataset(run.dataset))
-    classifier = load_features(layout.weights(options.features), device)
+    classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     reference = Statistics.of(measure(classifier, data.x("train")).features)
     rows = []
     for cell, drawn in _cells(layout, options.samples, data):
@@ -40,6 +41,7 @@ def table1(layout: Layout, device: torch.device) -> None:
                 "steps": cell.steps,
                 "eta": cell.eta,
                 "tau": cell.tau,
+                "distinct": len(SUBSEQUENCES[cell.tau](run.process.T, cell.steps)),
                 "clip": "yes" if cell.clip else "no",
                 "features": options.features,
                 "metric": "FID",
@@ -66,7 +68,7 @@ def fig4(layout: Layout, device: torch.device) -> None:
     """Seconds an image against the number of steps: the median of the repeats, after one warm-up."""
     assert layout.preset.papers.ddim
     options = layout.preset.papers.ddim.fig4
-    loaded = load_run(layout.weights(options.run), device)
+    loaded = load_run(layout.weights(options.run), device, layout.preset.runs[options.run])
     jobs = [(S, repeat) for repeat in range(options.repeats) for S in options.steps]  # turn about: a slow minute hits every S
     seconds: dict[int, list[float]] = {S: [] for S in options.steps}
     _seconds(loaded, min(options.steps), options, device)

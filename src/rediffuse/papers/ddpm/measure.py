@@ -30,7 +30,7 @@ def table1(layout: Layout, device: torch.device) -> None:
     """Inception score, Frechet distance and bits a dimension of every run that the table names."""
     assert layout.preset.papers.ddpm
     options = layout.preset.papers.ddpm.table1
-    classifier = load_features(layout.weights(options.features), device)
+    classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     rows: list[dict[str, Any]] = []
     for name in options.samples:
         samples = layout.preset.samples[name]
@@ -62,7 +62,7 @@ def likelihood(layout: Layout, name: str, data: Prepared, split: str, device: to
     assert layout.preset.papers.ddpm and data.levels
     options = layout.preset.papers.ddpm.table1
     x0 = torch.from_numpy(data.x(split)[: options.n]).to(device)
-    denoiser = load_run(layout.weights(name), device).denoiser(clip=True)
+    denoiser = load_run(layout.weights(name), device, layout.preset.runs[name]).denoiser(clip=True)
     decoders = {"tanh": discretised_decoder(data.levels, log_mass_tanh), "exact": discretised_decoder(data.levels)}
     bounds = variational_bound(denoiser, decoders, x0, min(options.strata, denoiser.process.T - 1), options.seed)
     rows = []

@@ -29,7 +29,7 @@ def table1(layout: Layout, device: torch.device) -> None:
     options = layout.preset.papers.sohl2015.table1
     rows = []
     for name in options.runs:
-        loaded = load_run(layout.weights(name), device)
+        loaded = load_run(layout.weights(name), device, layout.preset.runs[name])
         data = load(layout.dataset(loaded.run.dataset))
         points = data.x("test")[: options.n]
         x0 = torch.from_numpy(points).to(device)
@@ -55,7 +55,7 @@ def fig1(layout: Layout, device: torch.device) -> None:
     """
     assert layout.preset.papers.sohl2015
     options = layout.preset.papers.sohl2015.fig1
-    loaded, roll = load_run(layout.weights(options.run), device), _roll(layout, options.run)
+    loaded, roll = load_run(layout.weights(options.run), device, layout.preset.runs[options.run]), _roll(layout, options.run)
     process, denoiser, T = loaded.process, loaded.denoiser(clip=False), loaded.process.T
     data = load(layout.dataset(loaded.run.dataset))
 

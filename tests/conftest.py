@@ -1,0 +1,38 @@
+"""What several test modules share: one thread, fixed seeds, the published chain, and a tape of noise."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import settings
+from torch import Tensor
+
+from rediffuse.processes import schedules
+from rediffuse.processes.gaussian import GaussianProcess
+
+torch.set_num_threads(1)
+settings.register_profile("fixed", derandomize=True, deadline=None, database=None, max_examples=50)
+settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session")
+def ddpm() -> GaussianProcess:
+    """The published chain: T = 1000, beta from 1e-4 to 0.02."""
+    return GaussianProcess(schedules.linear(1000))
+
+
+class Tape:
+    """Standard normal float64 draws that a second sampler can be given again; `calls` counts them."""
+
+    def __init__(self, shape: tuple[int, ...], seed: int = 0):
+        self.shape, self.calls = shape, 0
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def __call__(self) -> Tensor:
+        self.calls += 1
+        return torch.randn(self.shape, generator=self.generator, dtype=torch.float64)
+
+
+@pytest.fixture
+def tape() -> Callable[..., Tape]:
+    return Tape

@@ -1,0 +1,329 @@
+"""Presets: the shipped ones load, and a mistake in one is told in one line: the file, the key, what is there and what is wanted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny
+from tiny import GONE
+
+from rediffuse.config import Preset
+from rediffuse.errors import UserError
+from rediffuse.presets import SHIPPED, load_preset, preset_path, schema
+
+PRESETS = sorted(SHIPPED.glob("*.yaml"))
+
+
+def told(path: Path) -> str:
+    """The line that a preset is refused with, without its file, which must stand first."""
+    with pytest.raises(UserError) as error:
+        load_preset(path)
+    line = str(error.value)
+    assert "\n" not in line
+    assert line.startswith(f"{path}: ")
+    return line.removeprefix(f"{path}: ")
+
+
+# --- what is shipped, and what a user brings ---
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_a_shipped_preset_loads_by_its_name(path: Path) -> None:
+    assert preset_path(path.stem) == path
+    preset = load_preset(path)
+    assert preset.runs
+    assert any(getattr(preset.papers, paper) for paper in type(preset.papers).model_fields)
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def test_a_shipped_preset_names_its_schema_for_the_editor(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=schema.json\n")
+
+
+def test_the_default_preset_is_shipped() -> None:
+    assert "laptop" in [path.stem for path in PRESETS]
+
+
+def test_the_schema_is_that_of_the_models() -> None:
+    kept = (SHIPPED / "schema.json").read_text(encoding="utf-8")
+    assert kept == schema(), "config/schema.json is not that of config.py: run `python -m rediffuse.presets > config/schema.json`"
+
+
+def test_the_schema_describes_options_and_allows_no_others() -> None:
+    models = json.loads(schema())["$defs"]
+    assert models["Training"]["additionalProperties"] is False
+    assert "learning rate" in models["Training"]["properties"]["warmup"]["description"]
+
+
+def test_a_preset_of_ones_own_loads_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tiny.write(tmp_path / "my_first-2.yaml", tiny.preset())
+    assert preset_path(str(path)) == path
+    assert load_preset(path).runs["digits"].process.T == 6
+    monkeypatch.chdir(tmp_path)
+    assert preset_path("my_first-2.yaml") == Path("my_first-2.yaml")
+
+
+def test_a_shipped_preset_may_be_named_by_its_path() -> None:
+    assert preset_path(str(SHIPPED / "laptop.yaml")) == SHIPPED / "laptop.yaml"
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "0.001", "1.0e-3"])
+def test_a_number_is_written_as_in_yaml_1_2(tmp_path: Path, text: str) -> None:
+    path = tiny.write(tmp_path / "own.yaml", tiny.preset({"runs.digits.training.lr": "LR"}))
+    path.write_text(path.read_text().replace("LR", text))
+    assert load_preset(path).runs["digits"].training.lr == 1e-3
+
+
+def test_words_that_yaml_1_1_took_for_truth_values_are_words(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("datasets:\n  on: {kind: digits}\n  no: {kind: digits}\nruns: {}\npapers: {}\n")
+    assert list(load_preset(path).datasets) == ["on", "no"]
+
+
+def test_a_whole_number_stands_for_a_real_one(tmp_path: Path) -> None:
+    preset = load_preset(tiny.write(tmp_path / "own.yaml", tiny.preset({"runs.digits.training.lr": 1})))
+    assert preset.runs["digits"].training.lr == 1.0
+
+
+def test_options_are_not_changed_later() -> None:
+    preset = Preset.model_validate(tiny.preset())
+    with pytest.raises(ValueError, match="frozen"):
+        preset.runs["digits"].training.steps = 5  # type: ignore[misc]
+
+
+# --- mistakes ---
+
+MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown block": ({"sample": {}}, "sample: unknown key; expected one of datasets, features, runs, samples, papers"),
+    "an unknown key": (
+        {"runs.digits.training.step": 20},
+        "runs.digits.training.step: unknown key; expected one of steps, batch, lr, warmup, decay, ema_decay, clip, seed",
+    ),
+    "an unknown key of a kind": (
+        {"datasets.roll.noize": 0.1},
+        "datasets.roll.noize: unknown key; expected one of kind, train, test, turns, noise, seed",
+    ),
+    "no run": ({"runs": GONE}, "runs: not given; expected a value"),
+    "no training": ({"runs.digits.training": GONE}, "runs.digits.training: not given; expected a value"),
+    "no steps": ({"runs.digits.training.steps": GONE}, "runs.digits.training.steps: not given; expected a value"),
+    "nothing where options belong": ({"runs.digits.training": None}, "runs.digits.training: found None; expected keys with values"),
+    "a word where options belong": ({"runs.digits.network": "unet"}, "runs.digits.network: found 'unet'; expected keys with values"),
+    "a list of runs": ({"runs": []}, "runs: found []; expected keys with values"),
+    "a text for a number": ({"runs.digits.training.lr": "1e-3"}, "runs.digits.training.lr: found '1e-3'; expected a valid number"),
+    "a text for an integer": ({"runs.digits.training.steps": "20"}, "runs.digits.training.steps: found '20'; expected a valid integer"),
+    "a real for an integer": ({"runs.digits.training.steps": 20.0}, "runs.digits.training.steps: found 20.0; expected a valid integer"),
+    "a truth value for an integer": ({"runs.digits.process.T": True}, "runs.digits.process.T: found True; expected a valid integer"),
+    "a number for a list": ({"samples.sweep.steps": 2}, "samples.sweep.steps: found 2; expected a valid list"),
+    "a text in a list of numbers": (
+        {"runs.digits.network.multipliers": [1, "2"]},
+        "runs.digits.network.multipliers.1: found '2'; expected a valid integer",
+    ),
+    "an empty list": ({"samples.sweep.steps": []}, "samples.sweep.steps: found []; expected at least 1 of them"),
+    "a misspelt eta": (
+        {"samples.sweep.eta": [0, "sigmahat"]},
+        "samples.sweep.eta.1: found 'sigmahat'; expected a valid number or 'sigma-hat'",
+    ),
+    "an eta over 1": ({"samples.sweep.eta": [2]}, "samples.sweep.eta.0: found 2; expected less than or equal to 1 or 'sigma-hat'"),
+    "an eta twice": ({"samples.sweep.eta": [1, 1.0]}, "samples.sweep.eta: found [1.0, 1.0]; expected each value once"),
+    "a number of steps twice": ({"samples.sweep.steps": [2, 2]}, "samples.sweep.steps: found [2, 2]; expected each value once"),
+    "no steps at all": ({"runs.digits.training.steps": 0}, "runs.digits.training.steps: found 0; expected greater than or equal to 1"),
+    "a chain of one step": ({"runs.roll.process.T": 1}, "runs.roll.process.T: found 1; expected greater than or equal to 2"),
+    "a learning rate of 0": ({"runs.digits.training.lr": 0}, "runs.digits.training.lr: found 0; expected greater than 0"),
+    "an infinite learning rate": (
+        {"runs.digits.training.lr": float("inf")},
+        "runs.digits.training.lr: found inf; expected a finite number",
+    ),
+    "no number at all": (
+        {"runs.digits.training.ema_decay": float("nan")},
+        "runs.digits.training.ema_decay: found nan; expected less than 1",
+    ),
+    "a beta over 1": (
+        {"runs.digits.process.schedule.beta_T": 1.5},
+        "runs.digits.process.schedule.beta_T: found 1.5; expected less than 1",
+    ),
+    "more noise than data": ({"datasets.roll.noise": 5.0}, "datasets.roll.noise: found 5.0; expected less than 1"),
+    "a negative seed": ({"samples.plain.seed": -1}, "samples.plain.seed: found -1; expected greater than or equal to 0"),
+    "a seed that no generator takes": (
+        {"runs.digits.training.seed": 2**64},
+        "runs.digits.training.seed: found 18446744073709551616; expected less than 4294967296",
+    ),
+    "more steps than there are floats": (
+        {"runs.digits.training.steps": 10**400},
+        f"runs.digits.training.steps: found {'1' + 56 * '0'}...; expected less than 2147483648",
+    ),
+    "a schedule that falls": (
+        {"runs.roll.process.schedule": {"kind": "log-spaced", "ratio_1": 3.0, "ratio_T": 2.0}},
+        "runs.roll.process.schedule.ratio_T: found 2.0; expected more than ratio_1 (3.0)",
+    ),
+    "an unknown kind": ({"runs.digits.network": {"kind": "resnet"}}, "runs.digits.network.kind: found 'resnet'; expected 'unet', 'rbf'"),
+    "no kind": (
+        {"runs.digits.network": {"units": 4}},
+        "runs.digits.network.kind: not given; expected a kind (config/schema.json lists them)",
+    ),
+    "a key of another kind": (
+        {"runs.roll.network": {"kind": "rbf", "groups": 4}},
+        "runs.roll.network.groups: unknown key; expected one of kind, units",
+    ),
+    "an unknown word": (
+        {"runs.digits.predicts": "noise"},
+        "runs.digits.predicts: found 'noise'; expected 'eps', 'x0', 'mu' or 'residual'",
+    ),
+    "groups that do not divide": (
+        {"runs.digits.network.groups": 3},
+        "runs.digits.network.groups: found 3; expected a divisor of base_channels (4)",
+    ),
+    "an average longer than the run": (
+        {"runs.digits.training.ema_decay": 0.9999},
+        "runs.digits.training.ema_decay: found 0.9999; expected at most 0.7943: 100% of the average would be first weights after 20 steps",
+    ),
+    "an average longer than the classifier's training": (
+        {"features.classifier.training.ema_decay": 0.9},
+        "features.classifier.training.ema_decay: found 0.9; "
+        "expected at most 0.7943: 12% of the average would be first weights after 20 steps",
+    ),
+    "a name with a space": (
+        {"datasets.my digits": {"kind": "digits"}},
+        "datasets.my digits: found 'my digits'; expected a name of letters, digits and dashes",
+    ),
+    "a name that climbs out of its folder": (
+        {"samples": {"../../x": tiny.PRESET["samples"]["plain"]}},
+        "samples.../../x: found '../../x'; expected a name of letters, digits and dashes",
+    ),
+    "a name that a run and features share": (
+        {"features.digits": tiny.PRESET["features"]["classifier"]},
+        "features.digits: found 'digits'; expected a name that no run has",
+    ),
+    "a run on no data set": ({"runs.digits.dataset": "mnist"}, "runs.digits.dataset: found 'mnist'; expected one of digits, roll"),
+    "features on no data set": (
+        {"features.classifier.dataset": "mnist"},
+        "features.classifier.dataset: found 'mnist'; expected one of digits, roll",
+    ),
+    "samples of no run": ({"samples.plain.run": "classifier"}, "samples.plain.run: found 'classifier'; expected one of digits, roll"),
+    "more shards than chunks": (
+        {"samples.plain.shards": 4},
+        "samples.plain.shards: found 4; expected at most n / chunk, rounded up (3)",
+    ),
+    "steps over T": ({"samples.sweep.steps": [2, 7]}, "samples.sweep.steps: found 7; expected at most T = 6 of runs.digits"),
+    "timed steps over T": ({"papers.ddim.fig4.steps": [2, 7]}, "papers.ddim.fig4.steps: found 7; expected at most T = 6 of runs.digits"),
+    "a figure of no run": ({"papers.ddim.fig4.run": "plain"}, "papers.ddim.fig4.run: found 'plain'; expected one of digits, roll"),
+    "a figure of steps that were not sampled": (
+        {"papers.ddim.fig3.steps": [2, 5]},
+        "papers.ddim.fig3.steps: found 5; expected one of 2, 3",
+    ),
+    "the 2015 paper on digits": ({"papers.sohl2015.fig1.run": "digits"}, "papers.sohl2015.fig1.run: found 'digits'; expected one of roll"),
+    "a table of samples of another kind": (
+        {"papers.ddpm.table1.samples": ["sweep"]},
+        "papers.ddpm.table1.samples: found 'sweep'; expected one of plain",
+    ),
+    "a sweep of another kind": (
+        {"papers.ddim.table1.samples": ["plain"]},
+        "papers.ddim.table1.samples: found 'plain'; expected one of sweep",
+    ),
+    "a table of images on points": (
+        {"samples.plain.run": "roll"},
+        "papers.ddpm.table1.samples: found 'plain'; expected one of nothing: none is defined that fits",
+    ),
+    "a run where features are wanted": (
+        {"papers.ddpm.table1.features": "digits"},
+        "papers.ddpm.table1.features: found 'digits'; expected one of classifier",
+    ),
+    "more pictures than samples": (
+        {"papers.ddpm.fig13.rows": 4},
+        "papers.ddpm.fig13.rows: found 4; expected rows * columns at most n of samples.plain",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "line"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_named_by_its_key(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    assert told(tiny.write(tmp_path / "own.yaml", tiny.preset(changes))) == line
+
+
+def test_more_columns_than_samples_are_refused(tmp_path: Path) -> None:
+    line = told(tiny.write(tmp_path / "own.yaml", tiny.preset({"papers.ddim.fig3.columns": 13})))
+    assert line.startswith("papers.ddim.fig3.columns: found 13; expected at most 12")
+
+
+def test_the_first_mistake_is_told_and_the_rest_are_counted(tmp_path: Path) -> None:
+    changes = {"runs.digits.training.lr": 0, "runs.digits.training.batch": 0, "samples.sweep.eta": ["x"]}
+    line = told(tiny.write(tmp_path / "own.yaml", tiny.preset(changes)))
+    assert line == "runs.digits.training.batch: found 0; expected greater than or equal to 1 (and 2 more)"
+
+
+def test_a_long_value_is_cut(tmp_path: Path) -> None:
+    line = told(tiny.write(tmp_path / "own.yaml", tiny.preset({"runs.digits.training.lr": "fast " * 1000})))
+    assert len(line) < 140
+    assert line.endswith("...; expected a valid number")
+
+
+KEYS = "expected the keys datasets, features, runs, samples, papers"
+TEXTS: dict[str, tuple[str | bytes, str]] = {
+    "an empty file": ("", f"found None; {KEYS}"),
+    "comments alone": ("# nothing\n", f"found None; {KEYS}"),
+    "a list": ("- datasets\n- runs\n", f"found ['datasets', 'runs']; {KEYS}"),
+    "a word": ("laptop\n", f"found 'laptop'; {KEYS}"),
+    "a bracket left open": ("runs: {}\nsamples: [1,\n", "line 3: expected the node content, but found '<stream end>'; expected YAML"),
+    "two colons": ("runs: x: y\n", "line 1: mapping values are not allowed here; expected YAML"),
+    "a tab": ("runs:\n\tdigits: {}\n", "line 2: found character '\\t' that cannot start any token; expected YAML"),
+    "a key twice": (
+        "datasets: {}\nruns: {}\ndatasets: {}\n",
+        'line 3: found duplicate key "datasets" with value "{}" (original value: "{}"); expected YAML',
+    ),
+    "two documents": ("runs: {}\n---\nruns: {}\n", "line 2: but found another document; expected YAML"),
+    "a tag that would run code": (
+        "runs: !!python/object/apply:os.system [ls]\n",
+        "line 1: could not determine a constructor for the tag 'tag:yaml.org,2002:python/object/apply:os.system'; expected YAML",
+    ),
+    "a number that is none": ("runs: !!int many\n", "invalid literal for int() with base 10: 'many'; expected YAML"),
+    "a date that is none": ("runs: 2020-13-01\n", "month must be in 1..12; expected YAML"),
+    "endless nesting": ("[" * 2000, "maximum recursion depth exceeded; expected YAML"),
+    "a number for a key": ("1: {}\n", "1: unknown key; expected one of datasets, features, runs, samples, papers"),
+    "nothing for a key": ("~: {}\n", "None: unknown key; expected one of datasets, features, runs, samples, papers"),
+    "a list for a key": ("? [a]\n: {}\n", "('a',): unknown key; expected one of datasets, features, runs, samples, papers"),
+    "a number for a name": ("datasets: {8: {kind: digits}}\nruns: {}\npapers: {}\n", "datasets.8: found 8; expected a valid string"),
+    "an alias of nothing": ("runs: *rbf\n", "line 1: found undefined alias 'rbf'; expected YAML"),
+    "no text": (b"\xff\xfe\x00\x01", "not text; expected a preset in YAML (see config/laptop.yaml)"),
+}
+
+
+@pytest.mark.parametrize(("text", "line"), TEXTS.values(), ids=TEXTS.keys())
+def test_a_broken_file_is_named(tmp_path: Path, text: str | bytes, line: str) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert told(path) == line
+
+
+def test_a_preset_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert told(tmp_path / "none.yaml") == "could not be read: No such file or directory; expected a preset (see config/laptop.yaml)"
+
+
+def test_a_folder_is_no_preset(tmp_path: Path) -> None:
+    assert told(tmp_path) == "could not be read: Is a directory; expected a preset (see config/laptop.yaml)"
+
+
+def named(preset: str) -> str:
+    with pytest.raises(UserError) as error:
+        preset_path(preset)
+    return str(error.value)
+
+
+NAMES = ", ".join(path.stem for path in PRESETS)
+
+
+@pytest.mark.parametrize("preset", ["desktop", "", ".", "config/laptop", "LAPTOP"])
+def test_an_unknown_preset_is_told_the_known_ones(preset: str) -> None:
+    assert named(preset) == f"preset: found {preset!r}; expected one of {NAMES}, or a path that ends in .yaml"
+
+
+@pytest.mark.parametrize("name", ["laptop.yaml", "laptop.yml"])
+def test_a_preset_of_ones_own_may_not_take_a_shipped_name(tmp_path: Path, name: str) -> None:
+    path = tiny.write(tmp_path / name, tiny.preset())
+    line = f"{path}: its name is a shipped preset's, whose results it would replace; expected another name than laptop"
+    assert named(str(path)) == line
+
+
+@pytest.mark.parametrize("name", ["my preset", "a{run}", "x;ls", "ü"])
+def test_a_presets_name_must_do_for_a_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / f"{name}.yaml"
+    assert named(str(path)).startswith(f"{path}: found the name {name!r}; expected letters, digits")

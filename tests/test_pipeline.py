@@ -1,0 +1,179 @@
+"""The smoke preset from a copy of the sources to a recorded, shared and cloned result."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from rediffuse.presets import load_preset
+
+ROOT = Path(__file__).resolve().parents[1]
+BIN = Path(sys.executable).parent
+RESULTS = Path("results/smoke")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+def run(folder: Path, *command: str, status: int = 0) -> str:
+    """Run a command of the environment in a folder, with the folder's own sources; its output, both streams."""
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": path, "DVC_NO_ANALYTICS": "1"}
+    environment.pop("REDIFFUSE_PRESET", None)
+    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == status, done.stdout[-4000:]
+    return done.stdout
+
+
+def snakemake(folder: Path, *arguments: str, status: int = 0) -> str:
+    return run(folder, "snakemake", "--cores", "2", *arguments, "--config", "preset=smoke", status=status)
+
+
+def jobs(folder: Path, *arguments: str) -> set[str]:
+    """The rules that would run."""
+    return set(re.findall(r"^(\w+)\s+\d+$", snakemake(folder, "-n", *arguments), re.MULTILINE)) - {"total"}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository with the tracked and new files of this one, in which the smoke preset was run."""
+    folder = tmp_path_factory.mktemp("smoke") / "rediffuse"
+    folder.mkdir()
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith("docs/results/") and name not in ("dvc.yaml", "dvc.lock"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    git(folder, "init", "--quiet")
+    commit(folder, "sources")
+    snakemake(folder)
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return run(folder, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
+
+
+def commit(folder: Path, message: str) -> None:
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", message)
+
+
+def test_everything_is_made_with_the_published_numbers_beside_ours(made: Path) -> None:
+    for paper in ("sohl2015", "ddpm", "ddim"):
+        table = pd.read_csv(made / RESULTS / paper / "table1.csv")
+        for column in ("dataset", "run", "metric", "unit", "value", "sd", "n", "published", "published_dataset", "comparable", "source"):
+            assert column in table, f"{paper}: {column}"
+        ours = table[table["value"].notna()]
+        assert len(ours)
+        assert ours["published"].notna().any()
+        assert set(ours["comparable"]) == {"no"}, "digits and our swiss roll are not the published data"
+    claims = pd.read_csv(made / RESULTS / "claims.csv", keep_default_na=False)
+    assert set(claims["verdict"]) <= {"held", "not held", "not tested"}
+    assert (claims[claims["verdict"] != "held"]["why"] != "").all()
+    artifacts = pd.read_csv(made / RESULTS / "artifacts.csv", keep_default_na=False)
+    for row in artifacts[artifacts["status"] == "made"].to_dict("records"):
+        assert row["files"], row
+        for name in row["files"].split():
+            assert (made / RESULTS / row["paper"] / name).stat().st_size > 0
+    assert (artifacts[artifacts["status"] != "made"]["why"] != "").all()
+
+
+def test_metrics_hold_no_time_and_timings_do(made: Path) -> None:
+    metrics = json.loads((made / RESULTS / "metrics.json").read_text())
+    assert set(metrics) == {"sohl2015", "ddpm", "ddim"}
+    assert "second" not in json.dumps(metrics)
+    timings = json.loads((made / RESULTS / "timings.json").read_text())
+    preset = load_preset(made / "config/smoke.yaml")
+    assert sum(job.startswith("train") for job in timings) == len(preset.runs | preset.features)
+    assert all({"seconds", "hardware", "commit"} <= set(fact) for fact in timings.values())
+
+
+def test_a_second_run_has_nothing_to_do(made: Path) -> None:
+    assert "Nothing to be done" in snakemake(made)
+
+
+def test_what_a_change_touches_runs_again_and_nothing_else(made: Path) -> None:
+    figure, published, preset = (
+        made / "src/rediffuse/figures/ddim.py",
+        made / "src/rediffuse/papers/ddim/published_table1.csv",
+        made / "config/smoke.yaml",
+    )
+    originals = {path: path.read_text() for path in (figure, published, preset)}
+    report = {"all", "report"}
+    try:
+        figure.write_text(originals[figure].replace('"""Figures of', '"""The figures of') + "\n# a comment\n")
+        assert jobs(made) == set(), "a docstring and a comment change nothing"
+        figure.write_text(originals[figure].replace("steps S", "steps, S"))
+        assert jobs(made) == {"ddim_figures"} | report
+        figure.write_text(originals[figure])
+        published.write_text(originals[published].replace("13.36", "13.37"))
+        assert jobs(made) == {"ddim_table1", "ddim_figures"} | report
+        published.write_text(originals[published])
+        preset.write_text(originals[preset].replace("columns: 6", "columns: 5"))
+        assert jobs(made) == {"ddim_measure", "ddim_table1", "ddim_figures"} | report
+        preset.write_text(originals[preset].replace("units: 16", "units: 12"))
+        assert jobs(made) >= {"train", "sohl2015_measure"}
+        assert not jobs(made) & {"sample", "ddpm_measure", "prepare"}
+    finally:
+        for path, text in originals.items():
+            path.write_text(text)
+    assert jobs(made) == set()
+
+
+def test_shards_do_not_change_samples_or_tables(made: Path, tmp_path: Path) -> None:
+    """The same preset under another name with one shard: the same metrics, to the last bit."""
+    other = made / "config-one-shard.yaml"
+    other.write_text((made / "config/smoke.yaml").read_text().replace("shards: 2", "shards: 1"))
+    for name in ("digits", "digits-classifier"):
+        target = made / "results/config-one-shard/runs" / name
+        target.mkdir(parents=True, exist_ok=True)
+        for file in (made / RESULTS / "runs" / name).iterdir():
+            (target / file.name).write_bytes(file.read_bytes())
+    run(made, "rediffuse", "sample", "digits-ddim", "--preset", other.name)
+    run(made, "rediffuse", "measure", "ddim", "table1", "--preset", other.name)
+    one = (made / "results/config-one-shard/measurements/ddim/table1.csv").read_text()
+    assert one == (made / RESULTS / "measurements/ddim/table1.csv").read_text()
+
+
+def test_lint_of_the_workflow_is_clean(made: Path) -> None:
+    run(made, "python", "workflow/lint.py")
+
+
+def test_record_push_clone_pull_and_compare(made: Path, tmp_path: Path) -> None:
+    """DVC knows what was made: a clone pulls it bit for bit, repro and status find nothing to do, metrics can be compared."""
+    run(made, "rediffuse", "record", "--preset", "smoke")
+    run(made, "dvc", "commit", "--force", "--quiet", "--no-relink")
+    run(made, "dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
+    commit(made, "recorded")
+    run(made, "dvc", "push")
+    assert "up to date" in run(made, "dvc", "status")
+    assert "Nothing to be done" in snakemake(made), "recording leaves the files as they were"
+    snapshot = made / "docs" / RESULTS
+    assert (snapshot / "README.md").is_file()
+    assert (snapshot / "ddim/table1.png").is_file()
+    assert (snapshot / "metrics.json").read_bytes() == (made / RESULTS / "metrics.json").read_bytes()
+
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "--quiet", str(made), str(clone))
+    run(clone, "dvc", "remote", "add", "--default", "--force", "store", str(tmp_path / "store"))
+    run(clone, "dvc", "pull")
+    for path in sorted((made / RESULTS / "runs").rglob("*.safetensors")):
+        assert (clone / path.relative_to(made)).read_bytes() == path.read_bytes()
+    assert "up to date" in run(clone, "dvc", "status")
+    assert "up to date" in run(clone, "dvc", "repro")
+    assert "ddim" in run(clone, "dvc", "metrics", "show")
+
+    metrics = clone / RESULTS / "metrics.json"
+    changed = json.loads(metrics.read_text())
+    key = next(iter(changed["ddim"]["table1"]))
+    changed["ddim"]["table1"][key] += 1
+    metrics.unlink()
+    metrics.write_text(json.dumps(changed))
+    assert re.search(r"\b1\.0\b|\b1\b", run(clone, "dvc", "metrics", "diff"))

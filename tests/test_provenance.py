@@ -1,0 +1,259 @@
+"""What a result is said to depend on: all the code behind it, none that is beside it, and nothing that only people read."""
+
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import rediffuse
+from rediffuse import provenance
+from rediffuse.config import Papers
+
+RULES = Path(__file__).resolve().parents[1] / "workflow" / "rules"
+
+
+def rule_modules() -> list[str]:
+    """The modules whose code the rules name as their params."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in RULES.glob("*.smk"))
+    names = re.findall(r'made_by\(\s*f?"([^"]+)"', text)
+    papers = list(Papers.model_fields)
+    return sorted({f"rediffuse.{name.replace('{paper}', paper)}" for name in names for paper in papers})
+
+
+def reached(module: str) -> set[str]:
+    """The modules that a module's hash covers."""
+    seen: dict[str, str] = {}
+    provenance._walk(module, seen)
+    return set(seen)
+
+
+# --- of a throw-away package ---
+
+SOURCES = {
+    "__init__": "",
+    "top": '"""Top."""\n\nfrom toy.middle import double\n\n\ndef run(x):\n    """Run."""\n    # by hand\n    return double(x) + 1\n',
+    "middle": "import toy.base\n\n\ndef double(x):\n    return toy.base.scale(x, 2)\n",
+    "base": 'def scale(x, by):\n    return x * by\n\n\nclass Options:\n    by = 2\n    """What it is multiplied by."""\n',
+    "beside": "def unused():\n    return 1\n",
+}
+
+
+class Toy:
+    """A package whose modules can be rewritten between two hashes."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name, text in SOURCES.items():
+            self.write(name, text)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        assert old in SOURCES[name]
+        self.write(name, SOURCES[name].replace(old, new))
+
+    def hash(self, module: str = "toy.top") -> str:
+        provenance.code_hash.cache_clear()
+        return provenance.code_hash(module)
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toy]:
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "toy")
+    yield Toy(tmp_path / "toy")
+    provenance.code_hash.cache_clear()
+
+
+READ_BY_PEOPLE = {
+    "a docstring of the module": ("top", '"""Top."""', '"""The top of it."""'),
+    "no docstring": ("top", '"""Top."""\n', ""),
+    "a docstring of a function": ("top", '"""Run."""', '"""Run it at once."""'),
+    "a docstring of a field": ("base", "What it is multiplied by.", "The factor."),
+    "a comment": ("top", "# by hand", "# by machine"),
+    "no comment": ("top", "    # by hand\n", ""),
+    "blank lines": ("top", "\n\n\n", "\n\n\n\n\n"),
+    "a line break": ("top", "double(x) + 1", "(\n        double(x)\n        + 1\n    )"),
+    "spaces and quotes": ("base", "x * by", "x   *  by  # times"),
+}
+
+
+@pytest.mark.parametrize(("name", "old", "new"), READ_BY_PEOPLE.values(), ids=READ_BY_PEOPLE.keys())
+def test_what_only_people_read_changes_nothing(toy: Toy, name: str, old: str, new: str) -> None:
+    before = toy.hash()
+    toy.replace(name, old, new)
+    assert toy.hash() == before
+
+
+CODE = {
+    "of the module": ("top", "+ 1", "+ 2"),
+    "one import away": ("middle", "x, 2", "x, 3"),
+    "two imports away": ("base", "x * by", "x + by"),
+    "a default of a field": ("base", "by = 2", "by = 3"),
+    "a name": ("base", "class Options", "class Choices"),
+    "a string that is used": ("top", '"""Run."""', 'x = "Run."'),
+}
+
+
+@pytest.mark.parametrize(("name", "old", "new"), CODE.values(), ids=CODE.keys())
+def test_code_changes_the_hash(toy: Toy, name: str, old: str, new: str) -> None:
+    before = toy.hash()
+    toy.replace(name, old, new)
+    assert toy.hash() != before
+
+
+def test_code_that_is_not_imported_changes_nothing(toy: Toy) -> None:
+    before = toy.hash()
+    toy.replace("beside", "return 1", "return 2")
+    assert toy.hash() == before
+    assert reached("toy.top") == {"toy.top", "toy.middle", "toy.base"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import toy.beside", "from toy import beside", "from toy.beside import unused", "def late():\n    from toy import beside\n"],
+)
+def test_every_form_of_import_counts(toy: Toy, line: str) -> None:
+    toy.write("top", line + "\n")
+    before = toy.hash()
+    toy.replace("beside", "return 1", "return 2")
+    assert toy.hash() != before
+
+
+def test_a_package_is_read_from_its_init(toy: Toy) -> None:
+    toy.write("inner/__init__", "from toy.inner.part import f\n")
+    toy.write("inner/part", "def f():\n    return 1\n")
+    toy.write("top", "import toy.inner\n")
+    assert reached("toy.top") == {"toy.top", "toy.inner", "toy.inner.part"}
+
+
+def test_a_ring_of_imports_ends(toy: Toy) -> None:
+    toy.write("base", "import toy.top\n")
+    assert reached("toy.top") == {"toy.top", "toy.middle", "toy.base"}
+    assert toy.hash() != toy.hash("toy.beside")
+
+
+def test_other_packages_are_not_read(toy: Toy) -> None:
+    toy.write("top", "import torch\nimport toybox\nfrom numpy import array\n")
+    assert reached("toy.top") == {"toy.top"}
+
+
+def test_the_hash_is_short_and_stays(toy: Toy) -> None:
+    assert re.fullmatch("[0-9a-f]{16}", toy.hash())
+    assert toy.hash() == toy.hash()
+
+
+# --- of this package ---
+
+
+def test_the_rules_name_modules_of_this_package() -> None:
+    modules = rule_modules()
+    assert len(modules) > 10
+    for module in modules:
+        assert provenance._file(module), f"{module} is named by a rule and is no module"
+
+
+@pytest.mark.parametrize("module", rule_modules())
+def test_no_rule_depends_on_the_command_line(module: str) -> None:
+    """It imports every command's module: an edit of one of them would re-run everything."""
+    assert "rediffuse.cli" not in reached(module)
+
+
+def test_no_number_depends_on_options_it_does_not_name() -> None:
+    """Options count by their values; provenance itself, progress and errors are no part of a number."""
+    for module in rule_modules():
+        assert not reached(module) & provenance.NOT_NUMBERS
+
+
+def test_an_edit_of_a_figure_trains_nothing() -> None:
+    makes_numbers = [module for module in rule_modules() if module.endswith((".runs", ".sampling", ".measure", ".prepare"))]
+    assert makes_numbers
+    for module in makes_numbers:
+        assert not [name for name in reached(module) if name.startswith(("rediffuse.figures", "rediffuse.report"))]
+
+
+def test_all_imports_are_absolute() -> None:
+    """The hash follows absolute imports alone."""
+    for path in provenance.PACKAGE.rglob("*.py"):
+        assert not re.search(r"^\s*from \.", path.read_text(encoding="utf-8"), re.MULTILINE), path
+
+
+def loaded_by(modules: list[str]) -> set[str]:
+    """The modules that a fresh Python has after importing these."""
+    code = f"import sys, importlib\nfor name in {modules!r}: importlib.import_module(name)\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_hash_covers_all_that_is_imported() -> None:
+    measures = [module for module in rule_modules() if module.endswith(".measure")]
+    ours = {name for name in loaded_by(measures) if name.split(".")[0] == "rediffuse"}
+    code = {name for name in ours if (path := provenance._file(name)) and path.read_text(encoding="utf-8").strip()}
+    covered = set().union(*map(reached, measures))
+    assert code - provenance.NOT_NUMBERS <= covered
+
+
+def light_modules() -> list[str]:
+    """Modules that are to start at once: what draws, tabulates, judges and gathers."""
+    names = [module.name for module in pkgutil.walk_packages(rediffuse.__path__, "rediffuse.")]
+    return [name for name in names if re.search(r"\.figures\.|\.papers\.\w+\.(tables|claims)$|\.report\.|\.cli$|\.config$|\.paths$", name)]
+
+
+def test_figures_tables_and_reports_start_without_torch() -> None:
+    modules = light_modules()
+    assert len(modules) > 12
+    assert not loaded_by(modules) & {"torch", "torchvision", "sklearn"}
+
+
+# --- facts and pins ---
+
+
+def test_pins_are_read_from_the_lock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("numpy==2.1.0 \\\n    --hash=sha256:00\ntorchvision==0.1\ntorch==2.5.1\n# torch==9\n")
+    monkeypatch.setattr(provenance, "LOCK", lock)
+    provenance.pins.cache_clear()
+    assert provenance.pins() == {"numpy": "2.1.0", "torch": "2.5.1"}
+    lock.unlink()
+    provenance.pins.cache_clear()
+    assert provenance.pins() == {"numpy": "not pinned", "torch": "not pinned"}
+    monkeypatch.undo()
+    provenance.pins.cache_clear()
+    assert provenance.pins()["torch"][0].isdigit(), "requirements.lock does not pin torch"
+
+
+def test_outside_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert provenance.commit() == "unknown"
+
+
+def test_without_git_the_commit_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", os.devnull)
+    assert provenance.commit() == "unknown"
+
+
+def test_a_commit_with_changes_has_a_plus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    (tmp_path / "a.py").write_text("1\n")
+    for command in (["init", "--quiet"], ["add", "a.py"], ["commit", "--quiet", "-m", "a"]):
+        subprocess.run([*git, *command], check=True)
+    monkeypatch.setattr(provenance, "PACKAGE", tmp_path)
+    clean = provenance.commit()
+    assert re.fullmatch("[0-9a-f]{10}", clean)
+    (tmp_path / "a.py").write_text("2\n")
+    assert provenance.commit() == f"{clean}+"
+
+
+def test_facts_say_seconds_hardware_and_commit() -> None:
+    facts = provenance.facts(1.23456)
+    assert facts["seconds"] == 1.23
+    assert set(facts) == {"seconds", "hardware", "commit"}
+    assert facts["hardware"]

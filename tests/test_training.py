@@ -1,0 +1,271 @@
+"""The training loop: its rates, its average, and that a killed training ends in the same bits as one that was not."""
+
+import csv
+import io
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from rediffuse import training
+from rediffuse.config import Run, Training
+from rediffuse.errors import UserError
+from rediffuse.processes import schedules
+from rediffuse.processes.gaussian import GaussianProcess
+from rediffuse.runs import diffusion_loss
+from rediffuse.training import rate, train
+
+
+class KilledError(Exception):
+    pass
+
+
+def options(**changes):
+    return Training(**{"steps": 20, "batch": 4, "lr": 0.01, "ema_decay": 0.7} | changes)
+
+
+def build(dropout=0.0, seed=0):
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Dropout(dropout), nn.Linear(8, 3))
+
+
+def loss(network, batch, generator):
+    """Denoising, with noise from the loop's own generator."""
+    (x,) = batch
+    return (network(x + torch.randn(x.shape, generator=generator)) - x).square().mean()
+
+
+DATA = (torch.randn(64, 3, generator=torch.Generator().manual_seed(1)),)
+
+
+def killed_at(call):
+    """The loss above, which raises at its call-th call."""
+    calls = iter(range(1, 10**6))
+
+    def raising(network, batch, generator):
+        if next(calls) == call:
+            raise KilledError
+        return loss(network, batch, generator)
+
+    return raising
+
+
+def same(a, b):
+    return all(torch.equal(p, q) for p, q in zip(a.network.state_dict().values(), b.network.state_dict().values(), strict=True))
+
+
+# --- rates ---
+
+
+def test_the_warm_up_rises_linearly_to_the_full_rate_and_stays():
+    rates = [rate(step, options(steps=100, warmup=4, ema_decay=0.9)) for step in range(100)]
+    assert rates[:4] == [0.25, 0.5, 0.75, 1]
+    assert set(rates[4:]) == {1}
+
+
+def test_without_warm_up_the_first_step_has_the_full_rate():
+    assert rate(0, options(warmup=0)) == 1
+
+
+def test_the_cosine_falls_from_the_full_rate_to_0_and_is_half_in_the_middle():
+    fall = options(steps=1000, decay="cosine", ema_decay=0.9)
+    rates = [rate(step, fall) for step in range(1001)]
+    assert rates[0] == 1 and rates[500] == pytest.approx(0.5) and rates[1000] == pytest.approx(0, abs=1e-15)
+    assert all(a > b for a, b in pairwise(rates))
+    warm = options(steps=1000, decay="cosine", warmup=10, ema_decay=0.9)
+    assert rate(4, warm) == pytest.approx(0.5 * rates[4])
+
+
+class Scalar(nn.Module):
+    """One float64 weight, so that what a step did can be read off."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("gradient", [0.5, 1e6])
+def test_each_step_has_the_rate_of_its_own_number(gradient):
+    """Adam moves a weight whose gradient never changes by exactly the rate; the clip makes every large gradient the same one."""
+    asked = options(steps=12, warmup=5, decay="cosine", ema_decay=0.6)
+    seen = []
+
+    def constant(network, batch, generator):
+        seen.append(network.weight.item())
+        return gradient * network.weight.sum()
+
+    network = Scalar()
+    train(network, constant, DATA, asked)
+    seen.append(network.weight.item())
+    moved = [a - b for a, b in pairwise(seen)]
+    # eps = 1e-8 of Adam stands beside a gradient of 0.5.
+    assert moved == pytest.approx([asked.lr * rate(step, asked) for step in range(12)], rel=1e-7)
+
+
+def test_the_gradient_is_clipped_to_its_largest_norm():
+    network = build()
+    train(network, lambda *args: 1e4 * loss(*args), DATA, options(clip=0.25))
+    norm = math.sqrt(sum(parameter.grad.square().sum().item() for parameter in network.parameters()))
+    assert norm == pytest.approx(0.25, rel=1e-5)  # torch adds 1e-6 to the norm that it divides by
+
+
+# --- the average ---
+
+
+def test_the_kept_weights_are_the_exponential_average_whose_first_update_copies():
+    weights = []
+
+    def recording(network, batch, generator):
+        weights.append([parameter.detach().clone() for parameter in network.parameters()])
+        return loss(network, batch, generator)
+
+    network = build()
+    trained = train(network, recording, DATA, options())
+    after = [*weights[1:], [parameter.detach().clone() for parameter in network.parameters()]]
+    average = after[0]
+    for current in after[1:]:
+        average = [0.7 * a + 0.3 * w for a, w in zip(average, current, strict=True)]
+    for kept, expected, last in zip(trained.network.parameters(), average, after[-1], strict=True):
+        torch.testing.assert_close(kept, expected, rtol=1e-6, atol=1e-7)  # float32, in another order
+        assert (kept - last).abs().max() > 1e-4
+
+
+def test_the_trained_network_is_in_evaluation_mode():
+    assert not train(build(dropout=0.5), loss, DATA, options()).network.training
+
+
+def test_training_lowers_the_loss():
+    history = train(build(), loss, DATA, options(steps=300, ema_decay=0.9)).history
+    assert sum(row["loss"] for row in history[-50:]) < 0.8 * sum(row["loss"] for row in history[:50])
+
+
+# --- the same bits ---
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not():
+    first, again, other = (train(build(), loss, DATA, options(seed=seed)) for seed in (0, 0, 1))
+    assert same(first, again) and first.history == again.history
+    assert not same(first, other)
+
+
+# HISTORY_ROWS = 6 makes it note and save at every third step only.
+@pytest.mark.parametrize("rows", [400, 6])
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+@pytest.mark.parametrize("call", [2, 8, 20])
+def test_a_killed_training_goes_on_and_ends_in_the_same_bits(monkeypatch, tmp_path, call, dropout, rows):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(training, "HISTORY_ROWS", rows)
+    state, asked = tmp_path / "state.pt", options(warmup=5, decay="cosine")
+    undisturbed = train(build(dropout), loss, DATA, asked)
+
+    with pytest.raises(KilledError):
+        train(build(dropout), killed_at(call), DATA, asked, state=state, key="a")
+    saved = state.exists()
+    assert saved == (call > max(1, 20 // rows))
+    # Unless nothing was saved, a fresh process has another network and another state of dropout: both must come from the file.
+    trained = train(build(dropout, seed=5 if saved else 0), loss, DATA, asked, state=state, key="a")
+    assert same(trained, undisturbed)
+    assert trained.history == undisturbed.history
+
+
+def test_a_training_may_be_killed_twice(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    state = tmp_path / "state.pt"
+    for call in (5, 9):
+        with pytest.raises(KilledError):
+            train(build(0.5), killed_at(call), DATA, options(), state=state, key="a")
+    assert same(train(build(0.5, seed=5), loss, DATA, options(), state=state, key="a"), train(build(0.5), loss, DATA, options()))
+
+
+def test_no_step_is_done_twice(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    state, calls = tmp_path / "state.pt", []
+    with pytest.raises(KilledError):
+        train(build(), killed_at(8), DATA, options(), state=state, key="a")
+    train(build(), lambda *args: calls.append(1) or loss(*args), DATA, options(), state=state, key="a")
+    assert len(calls) == 20 - 7
+
+
+def test_another_key_begins_anew(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    state = tmp_path / "state.pt"
+    with pytest.raises(KilledError):
+        train(build(0.5), killed_at(8), DATA, options(), state=state, key="a")
+    # From other first weights: a training that went on from the state would end where the first one was going.
+    trained = train(build(0.5, seed=5), loss, DATA, options(), state=state, key="b")
+    assert same(trained, train(build(0.5, seed=5), loss, DATA, options()))
+
+
+def test_nothing_is_saved_before_its_time(tmp_path):
+    state = tmp_path / "state.pt"
+    with pytest.raises(KilledError):
+        train(build(), killed_at(15), DATA, options(), state=state, key="a")
+    assert not state.exists()
+
+
+def test_a_damaged_state_is_named(tmp_path):
+    state = tmp_path / "state.pt"
+    state.write_bytes(b"half a fi")
+    with pytest.raises(UserError, match=r"state\.pt: damaged .* remove it to begin anew"):
+        train(build(), loss, DATA, options(), state=state, key="a")
+
+
+def test_a_state_that_was_cut_short_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    state = tmp_path / "state.pt"
+    with pytest.raises(KilledError):
+        train(build(), killed_at(8), DATA, options(), state=state, key="a")
+    state.write_bytes(state.read_bytes()[:-200])
+    with pytest.raises(UserError, match=r"state\.pt: damaged"):
+        train(build(), loss, DATA, options(), state=state, key="a")
+
+
+# --- what it says ---
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("at", [1, 13, 20])
+@pytest.mark.parametrize("rows", [400, 3])
+def test_a_loss_that_is_not_finite_is_an_error_at_whatever_step(monkeypatch, rows, at, value):
+    """HISTORY_ROWS = 3 looks at every sixth of 20 steps: the last two stand in no row."""
+    monkeypatch.setattr(training, "HISTORY_ROWS", rows)
+    calls = iter(range(1, 100))
+    with pytest.raises(UserError, match=r"swiss: .*(nan|inf) at step .*expected a finite one"):
+        train(build(), lambda *args: loss(*args) * (value if next(calls) == at else 1), DATA, options(), what="swiss")
+
+
+def test_a_row_of_the_history_holds_the_mean_loss_since_the_last_one(monkeypatch):
+    monkeypatch.setattr(training, "HISTORY_ROWS", 4)
+    values = []
+
+    def recording(network, batch, generator):
+        value = loss(network, batch, generator)
+        values.append(value.item())
+        return value
+
+    trained = train(build(), recording, DATA, options())
+    assert [(row["step"], row["images"]) for row in trained.history] == [(5, 20), (10, 40), (15, 60), (20, 80)]
+    assert [row["loss"] for row in trained.history] == pytest.approx([sum(values[k : k + 5]) / 5 for k in (0, 5, 10, 15)], rel=1e-6)
+    rows = list(csv.DictReader(io.StringIO(trained.history_csv())))
+    assert [{key: float(value) for key, value in row.items()} for row in rows] == trained.history
+
+
+# --- times ---
+
+
+@pytest.mark.parametrize(("objective", "levels", "first"), [("simple", 256, 1), ("simple", None, 1), ("bound", 256, 1), ("bound", None, 2)])
+def test_times_are_drawn_evenly_from_1_to_T_or_from_2_where_the_edge_learns_nothing(objective, levels, first):
+    process, seen = GaussianProcess(schedules.linear(5)), []
+    run = Run.model_construct(objective=objective, predicts="eps", variance="fixed-large")
+
+    def network(x, t):
+        seen.append(t + 1)
+        return x
+
+    diffusion_loss(run, process, levels)(network, (torch.zeros(6000, 2),), torch.Generator().manual_seed(0))
+    counts = torch.bincount(seen[0], minlength=6)
+    expected = 6000 / (6 - first)
+    assert counts[:first].sum() == 0 and counts.sum() == 6000
+    assert (counts[first:] - expected).abs().max() < 4 * math.sqrt(expected)
