@@ -53,7 +53,7 @@ rule all:
 
 rule data:
     input:
-        [arrays(name) for name in PRESET.datasets],
+        [LAYOUT.dataset(name) / "arrays.npz" for name in PRESET.datasets],
 
 
 rule runs:

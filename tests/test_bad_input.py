@@ -525,10 +525,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "an unknown figure": ("figure ddim fig99", "artifact: found 'fig99'; expected one of "),
     "an unknown measurement": ("measure ddpm fig99", "artifact: found 'fig99'; expected one of "),
     "an unknown artifact after a known one": ("measure ddpm fig1 fig99", "artifact: found 'fig99'; expected one of "),
-    "an unknown device": ("train roll --device tpu", "--device: found 'tpu'; expected auto, cpu or a device that torch has here"),
+    "an unknown device": ("train roll --device tpu", "--device: found 'tpu'; expected auto, cpu, or cuda where torch has it"),
     "a GPU that is not there": (
         "sample plain --device cuda:99",
-        "--device: found 'cuda:99'; expected auto, cpu or a device that torch has here",
+        "--device: found 'cuda:99'; expected auto, cpu, or cuda where torch has it",
     ),
 }
 

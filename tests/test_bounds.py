@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from rediffuse.metrics.bits import Bound, variational_bound
+from rediffuse.metrics.bits import Bound, mean_and_error, variational_bound
 from rediffuse.processes import losses, schedules
 from rediffuse.processes.bounds import (
     bits_per_dim,
@@ -355,6 +355,6 @@ def test_the_estimate_is_the_same_for_a_seed_and_another_for_another(short_chain
 
 def test_bits_are_the_mean_of_the_sum_and_its_standard_error():
     bound = Bound(l_T=np.array([1.0, 1.0]), between=np.array([2.0, 4.0]), l_0=np.array([3.0, 5.0]))
-    mean, error = bound.bits(dims=4)
+    mean, error = mean_and_error(bound.bits() / 4)
     assert mean == pytest.approx(8 / (4 * math.log(2)))
     assert error == pytest.approx(2 / (4 * math.log(2)))  # the entries are 6 and 10: sd sqrt(8), by sqrt(2)

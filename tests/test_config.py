@@ -8,9 +8,8 @@ import pytest
 import tiny
 from tiny import GONE
 
-from rediffuse.config import Preset
 from rediffuse.errors import UserError
-from rediffuse.presets import SHIPPED, load_preset, preset_path, schema
+from rediffuse.presets import SHIPPED, Preset, load_preset, preset_path, schema
 
 PRESETS = sorted(SHIPPED.glob("*.yaml"))
 
@@ -199,7 +198,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"features.classifier.dataset": "mnist"},
         "features.classifier.dataset: found 'mnist'; expected one of digits, roll",
     ),
-    "samples of no run": ({"samples.plain.run": "classifier"}, "samples.plain.run: found 'classifier'; expected one of digits, roll"),
+    "samples of no run": ({"samples.plain.run": "classifier"}, "samples.plain.run: found 'classifier'; expected one of digits"),
     "more shards than chunks": (
         {"samples.plain.shards": 4},
         "samples.plain.shards: found 4; expected at most n / chunk, rounded up (3)",
@@ -220,9 +219,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"papers.ddim.table1.samples": ["plain"]},
         "papers.ddim.table1.samples: found 'plain'; expected one of sweep",
     ),
-    "a table of images on points": (
-        {"samples.plain.run": "roll"},
-        "papers.ddpm.table1.samples: found 'plain'; expected one of nothing: none is defined that fits",
+    "samples of points": ({"samples.plain.run": "roll"}, "samples.plain.run: found 'roll'; expected one of digits"),
+    "a variance that the objective does not train": (
+        {"runs.digits.variance": "learned"},
+        "runs.digits.variance: found 'learned'; expected a fixed one: the objective simple does not train it",
     ),
     "a run where features are wanted": (
         {"papers.ddpm.table1.features": "digits"},

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 import rediffuse
 from rediffuse import provenance
@@ -253,7 +254,7 @@ def test_a_commit_with_changes_has_a_plus(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_facts_say_seconds_hardware_and_commit() -> None:
-    facts = provenance.facts(1.23456)
+    facts = provenance.facts(1.23456, torch.device("cpu"))
     assert facts["seconds"] == 1.23
     assert set(facts) == {"seconds", "hardware", "commit"}
     assert facts["hardware"]

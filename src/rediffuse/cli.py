@@ -57,10 +57,11 @@ def train(
     options = networks[name]
     data = load(layout.dataset(options.dataset))
     make: Any = train_run if isinstance(options, Run) else train_features
-    trained = make(options, data, pick(device), layout.run(name), name)
+    where = pick(device)
+    trained = make(options, data, where, layout.run(name), name)
     images = options.training.steps * options.training.batch
     about = {"parameters": sum(p.numel() for p in trained.network.parameters()), "images": images}
-    write_json(layout.run(name) / "facts.json", about | facts(trained.seconds))
+    write_json(layout.run(name) / "facts.json", about | facts(trained.seconds, where))
 
 
 @app.command()
@@ -89,7 +90,7 @@ def sample(
     loaded = load_run(layout.weights(samples.run), where, options)
     path = layout.shard(name, shard - 1)
     run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
-    write_json(path.with_suffix(".json"), facts(time.monotonic() - start))
+    write_json(path.with_suffix(".json"), facts(time.monotonic() - start, where))
 
 
 @app.command()
@@ -138,11 +139,11 @@ def record(preset: PresetOption = "laptop") -> None:
 
 def _layout(preset: str, paper: str | None = None) -> "Layout":
     from rediffuse.config import Papers
-    from rediffuse.paths import Layout, preset_name
+    from rediffuse.paths import Layout
     from rediffuse.presets import load_preset, preset_path
 
     path = preset_path(preset)
-    layout = Layout(preset_name(path), load_preset(path))
+    layout = Layout(path.stem, load_preset(path))
     if paper is not None:
         _known("paper", paper, Papers.model_fields)
         if getattr(layout.preset.papers, paper) is None:

@@ -1,13 +1,9 @@
-"""A preset: every option of a whole run, typed and checked before anything starts. config/schema.json is generated from here."""
+"""The blocks of options that a preset is made of: every option, its type, its range and its default."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
-
-SPLITS = 10
-"""Parts of a set of samples whose inception scores are averaged, as the field does."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$")]
 Count = Annotated[int, Field(ge=1, lt=2**31)]
@@ -30,6 +26,11 @@ class Options(BaseModel):
         return value
 
 
+def wrong(key: str, found: object, expected: str) -> PydanticCustomError:
+    """The error of one option: its key below the block that is checked, what was found, what is allowed."""
+    return PydanticCustomError("wrong", "{key}", {"key": key, "found": repr(found), "expected": expected})
+
+
 # --- data sets ---
 
 
@@ -49,7 +50,7 @@ class SwissRoll(Options):
     """Points to test on."""
     turns: Positive = 1.5
     """Turns of the spiral."""
-    noise: Annotated[float, Field(gt=0, lt=1)] = 0.036
+    noise: Annotated[float, Field(ge=1e-3, lt=1)] = 0.036
     """Standard deviation of the noise, in units of the data's scale (the data have variance 1)."""
     seed: Seed = 0
 
@@ -85,7 +86,7 @@ class LogSpaced(Options):
     @model_validator(mode="after")
     def _rises(self) -> Self:
         if self.ratio_T <= self.ratio_1:
-            raise _wrong("ratio_T", self.ratio_T, f"more than ratio_1 ({self.ratio_1})")
+            raise wrong("ratio_T", self.ratio_T, f"more than ratio_1 ({self.ratio_1})")
         return self
 
 
@@ -111,7 +112,7 @@ class UNetOptions(Options):
     @model_validator(mode="after")
     def _groups_divide(self) -> Self:
         if self.base_channels % self.groups:
-            raise _wrong("groups", self.groups, f"a divisor of base_channels ({self.base_channels})")
+            raise wrong("groups", self.groups, f"a divisor of base_channels ({self.base_channels})")
         return self
 
 
@@ -143,7 +144,7 @@ class Training(Options):
         share = self.ema_decay**self.steps
         if share > 0.01:
             largest = 0.01 ** (1 / self.steps)
-            raise _wrong(
+            raise wrong(
                 "ema_decay",
                 self.ema_decay,
                 f"at most {largest:.4g}: {share:.0%} of the average would be first weights after {self.steps} steps",
@@ -165,6 +166,12 @@ class Run(Options):
     """The unweighted squared error (L_simple), or the variational bound (L)."""
     training: Training
 
+    @model_validator(mode="after")
+    def _variance_is_trained(self) -> Self:
+        if self.objective == "simple" and self.variance == "learned":
+            raise wrong("variance", self.variance, "a fixed one: the objective simple does not train it")
+        return self
+
 
 class Features(Options):
     """A small classifier, trained by the pipeline, on whose features Frechet distance and inception score are computed."""
@@ -179,8 +186,8 @@ class Features(Options):
 
 class SampleOptions(Options):
     run: Name
-    n: Annotated[int, Field(ge=2)]
-    """Samples a cell."""
+    n: Annotated[int, Field(ge=10)]
+    """Samples a cell; at least one for each of the inception score's 10 splits."""
     chunk: Count = 100
     """Samples drawn at a time; shards are cut at multiples of it."""
     shards: Count = 1
@@ -284,114 +291,3 @@ class Papers(Options):
     sohl2015: Sohl2015 | None = None
     ddpm: DDPM | None = None
     ddim: DDIM | None = None
-
-
-class Preset(Options):
-    """A whole set of budgets: what is trained, drawn and measured, and how much of it."""
-
-    datasets: dict[Name, Dataset]
-    features: dict[Name, Features] = {}
-    """Networks for Frechet distance and inception score."""
-    runs: dict[Name, Run]
-    """Trained networks."""
-    samples: dict[Name, Samples] = {}
-    papers: Papers
-
-    @model_validator(mode="after")
-    def _references(self) -> Self:
-        """Every name names something, and what it names fits."""
-        self._check_runs()
-        self._check_samples()
-        if self.papers.sohl2015:
-            self._check_sohl2015(self.papers.sohl2015)
-        if self.papers.ddpm:
-            self._check_ddpm(self.papers.ddpm)
-        if self.papers.ddim:
-            self._check_ddim(self.papers.ddim)
-        return self
-
-    def _check_runs(self) -> None:
-        for name, run in (self.runs | self.features).items():
-            block = "runs" if name in self.runs else "features"
-            _named(f"{block}.{name}.dataset", run.dataset, self.datasets)
-            if name in self.runs and name in self.features:
-                raise _wrong(f"features.{name}", name, "a name that no run has")
-
-    def _check_samples(self) -> None:
-        for name, samples in self.samples.items():
-            key = f"samples.{name}"
-            _named(f"{key}.run", samples.run, self.runs)
-            chunks = -(-samples.n // samples.chunk)
-            if samples.shards > chunks:
-                raise _wrong(f"{key}.shards", samples.shards, f"at most n / chunk, rounded up ({chunks})")
-            if isinstance(samples, SweepSamples):
-                self._check_steps(f"{key}.steps", samples.steps, samples.run)
-                _distinct(f"{key}.steps", samples.steps)
-                _distinct(f"{key}.eta", samples.eta)
-
-    def _check_sohl2015(self, paper: Sohl2015) -> None:
-        rolls = {name: run for name, run in self.runs.items() if self.datasets[run.dataset].kind == "swiss-roll"}
-        _named("papers.sohl2015.fig1.run", paper.fig1.run, rolls)
-        for name in paper.table1.runs:
-            _named("papers.sohl2015.table1.runs", name, rolls)
-
-    def _check_ddpm(self, paper: DDPM) -> None:
-        ancestral = {name: samples for name, samples in self._image_samples().items() if isinstance(samples, AncestralSamples)}
-        for name in paper.table1.samples:
-            _named("papers.ddpm.table1.samples", name, ancestral)
-            run, n = self.samples[name].run, self.samples[name].n
-            if n < SPLITS:
-                raise _wrong(f"samples.{name}.n", n, f"at least {SPLITS}, the splits of the inception score in papers.ddpm.table1")
-            self._check_features("papers.ddpm.table1.features", paper.table1.features, run)
-            T = self.runs[run].process.T
-            if paper.table1.strata >= T:
-                raise _wrong("papers.ddpm.table1.strata", paper.table1.strata, f"at most T - 1 = {T - 1} of runs.{run}")
-        for figure, grid in (("fig1", paper.fig1), ("fig13", paper.fig13)):
-            _named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
-            if grid.rows * grid.columns > self.samples[grid.samples].n:
-                raise _wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
-
-    def _check_ddim(self, paper: DDIM) -> None:
-        sweeps = {name: samples for name, samples in self._image_samples().items() if isinstance(samples, SweepSamples)}
-        for key, names in (("papers.ddim.table1.samples", paper.table1.samples), ("papers.ddim.fig3.samples", paper.fig3.samples)):
-            for name in names:
-                _named(key, name, sweeps)
-            if len({sweeps[name].run for name in names}) > 1:
-                raise _wrong(key, names, "sweeps of one run")
-            steps = [S for name in names for S in sweeps[name].steps]
-            if len(set(steps)) < len(steps):
-                raise _wrong(key, names, "sweeps that share no number of steps")
-        self._check_features("papers.ddim.table1.features", paper.table1.features, sweeps[paper.table1.samples[0]].run)
-        for S in paper.fig3.steps:
-            _named("papers.ddim.fig3.steps", S, dict.fromkeys(steps))
-        least = min(sweeps[name].n for name in paper.fig3.samples)
-        if paper.fig3.columns > least:
-            raise _wrong("papers.ddim.fig3.columns", paper.fig3.columns, f"at most {least}, the least n of its samples")
-        _named("papers.ddim.fig4.run", paper.fig4.run, self.runs)
-        self._check_steps("papers.ddim.fig4.steps", paper.fig4.steps, paper.fig4.run)
-
-    def _image_samples(self) -> dict[str, AncestralSamples | SweepSamples]:
-        return {name: s for name, s in self.samples.items() if self.datasets[self.runs[s.run].dataset].kind != "swiss-roll"}
-
-    def _check_features(self, key: str, name: str, run: str) -> None:
-        _named(key, name, {name: f for name, f in self.features.items() if f.dataset == self.runs[run].dataset})
-
-    def _check_steps(self, key: str, steps: list[int], run: str) -> None:
-        T = self.runs[run].process.T
-        for S in steps:
-            if S > T:
-                raise _wrong(key, S, f"at most T = {T} of runs.{run}")
-
-
-def _wrong(key: str, found: object, expected: str) -> PydanticCustomError:
-    return PydanticCustomError("wrong", "{key}", {"key": key, "found": repr(found), "expected": expected})
-
-
-def _named(key: str, name: object, known: dict[Any, Any]) -> None:
-    if name not in known:
-        raise _wrong(key, name, f"one of {', '.join(map(str, known)) or 'nothing: none is defined that fits'}")
-
-
-def _distinct(key: str, values: Sequence[object]) -> None:
-    if len(set(values)) < len(values):
-        raise _wrong(key, values, "each value once")

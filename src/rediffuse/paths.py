@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from rediffuse.config import Preset
 from rediffuse.files import write_text
+from rediffuse.presets import Preset
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,3 @@ class Layout:
 
     def write_text(self, paper: str, file: str, text: str) -> None:
         write_text(self.artifact(paper, file), text)
-
-
-def preset_name(path: Path) -> str:
-    return path.stem

@@ -1,17 +1,140 @@
-"""Presets: which there are, and reading one. A mistake in it is one line with the file, the key, what was found and what is allowed."""
+"""A preset: a whole set of options, checked before anything starts. A mistake is one line: file, key, what was found, what is allowed."""
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from rediffuse.config import Preset
+from rediffuse.config import (
+    DDIM,
+    DDPM,
+    AncestralSamples,
+    Dataset,
+    Features,
+    Name,
+    Options,
+    Papers,
+    Run,
+    Samples,
+    Sohl2015,
+    SweepSamples,
+    wrong,
+)
 from rediffuse.errors import UserError
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
+
+
+class Preset(Options):
+    """A whole set of budgets: what is trained, drawn and measured, and how much of it."""
+
+    datasets: dict[Name, Dataset]
+    features: dict[Name, Features] = {}
+    """Networks for Frechet distance and inception score."""
+    runs: dict[Name, Run]
+    """Trained networks."""
+    samples: dict[Name, Samples] = {}
+    papers: Papers
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        """Every name names something, and what it names fits."""
+        self._check_runs()
+        self._check_samples()
+        if self.papers.sohl2015:
+            self._check_sohl2015(self.papers.sohl2015)
+        if self.papers.ddpm:
+            self._check_ddpm(self.papers.ddpm)
+        if self.papers.ddim:
+            self._check_ddim(self.papers.ddim)
+        return self
+
+    def _check_runs(self) -> None:
+        for name, run in (self.runs | self.features).items():
+            block = "runs" if name in self.runs else "features"
+            _named(f"{block}.{name}.dataset", run.dataset, self.datasets)
+            if name in self.runs and name in self.features:
+                raise wrong(f"features.{name}", name, "a name that no run has")
+
+    def _check_samples(self) -> None:
+        for name, samples in self.samples.items():
+            key = f"samples.{name}"
+            # x0-hat is clipped to [-1, 1] in some cells, and continuous data lie beyond.
+            _named(f"{key}.run", samples.run, {name: run for name, run in self.runs.items() if self._kind(run) != "swiss-roll"})
+            chunks = -(-samples.n // samples.chunk)
+            if samples.shards > chunks:
+                raise wrong(f"{key}.shards", samples.shards, f"at most n / chunk, rounded up ({chunks})")
+            if isinstance(samples, SweepSamples):
+                self._check_steps(f"{key}.steps", samples.steps, samples.run)
+                _distinct(f"{key}.steps", samples.steps)
+                _distinct(f"{key}.eta", samples.eta)
+
+    def _check_sohl2015(self, paper: Sohl2015) -> None:
+        rolls = {name: run for name, run in self.runs.items() if self._kind(run) == "swiss-roll"}
+        _named("papers.sohl2015.fig1.run", paper.fig1.run, rolls)
+        for name in paper.table1.runs:
+            _named("papers.sohl2015.table1.runs", name, rolls)
+
+    def _check_ddpm(self, paper: DDPM) -> None:
+        ancestral = {name: samples for name, samples in self.samples.items() if isinstance(samples, AncestralSamples)}
+        for name in paper.table1.samples:
+            _named("papers.ddpm.table1.samples", name, ancestral)
+            run = self.samples[name].run
+            self._check_features("papers.ddpm.table1.features", paper.table1.features, run)
+            T = self.runs[run].process.T
+            if paper.table1.strata >= T:
+                raise wrong("papers.ddpm.table1.strata", paper.table1.strata, f"at most T - 1 = {T - 1} of runs.{run}")
+        for figure, grid in (("fig1", paper.fig1), ("fig13", paper.fig13)):
+            _named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
+            if grid.rows * grid.columns > self.samples[grid.samples].n:
+                raise wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
+
+    def _check_ddim(self, paper: DDIM) -> None:
+        sweeps = {name: samples for name, samples in self.samples.items() if isinstance(samples, SweepSamples)}
+        for key, names in (("papers.ddim.table1.samples", paper.table1.samples), ("papers.ddim.fig3.samples", paper.fig3.samples)):
+            for name in names:
+                _named(key, name, sweeps)
+            if len({sweeps[name].run for name in names}) > 1:
+                raise wrong(key, names, "sweeps of one run")
+            if any((sweeps[name].eta, sweeps[name].seed) != (sweeps[names[0]].eta, sweeps[names[0]].seed) for name in names):
+                raise wrong(key, names, "sweeps of the same eta and seed")
+            steps = [S for name in names for S in sweeps[name].steps]
+            if len(set(steps)) < len(steps):
+                raise wrong(key, names, "sweeps that share no number of steps")
+        self._check_features("papers.ddim.table1.features", paper.table1.features, sweeps[paper.table1.samples[0]].run)
+        for S in paper.fig3.steps:
+            _named("papers.ddim.fig3.steps", S, dict.fromkeys(steps))
+        least = min(sweeps[name].n for name in paper.fig3.samples)
+        if paper.fig3.columns > least:
+            raise wrong("papers.ddim.fig3.columns", paper.fig3.columns, f"at most {least}, the least n of its samples")
+        _named("papers.ddim.fig4.run", paper.fig4.run, self.runs)
+        self._check_steps("papers.ddim.fig4.steps", paper.fig4.steps, paper.fig4.run)
+
+    def _kind(self, run: Run) -> str:
+        return self.datasets[run.dataset].kind
+
+    def _check_features(self, key: str, name: str, run: str) -> None:
+        _named(key, name, {name: f for name, f in self.features.items() if f.dataset == self.runs[run].dataset})
+
+    def _check_steps(self, key: str, steps: list[int], run: str) -> None:
+        T = self.runs[run].process.T
+        for S in steps:
+            if S > T:
+                raise wrong(key, S, f"at most T = {T} of runs.{run}")
+
+
+def _named(key: str, name: object, known: dict[Any, Any]) -> None:
+    if name not in known:
+        raise wrong(key, name, f"one of {', '.join(map(str, known)) or 'nothing: none is defined that fits'}")
+
+
+def _distinct(key: str, values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        raise wrong(key, values, "each value once")
 
 
 def preset_path(preset: str) -> Path:

@@ -8,7 +8,10 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGE = Path(__file__).resolve().parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
@@ -68,9 +71,9 @@ def pins() -> dict[str, str]:
     return {name: " ".join(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE)) or "not pinned" for name in ("numpy", "torch")}
 
 
-def facts(seconds: float) -> dict[str, Any]:
+def facts(seconds: float, device: "torch.device") -> dict[str, Any]:
     """What was so when a result was made. It is part of no hash, and no other file depends on it."""
-    return {"seconds": round(seconds, 2), "hardware": hardware(), "commit": commit()}
+    return {"seconds": round(seconds, 2), "hardware": hardware(device), "commit": commit()}
 
 
 def commit() -> str:
@@ -84,12 +87,12 @@ def commit() -> str:
     return head + ("+" if dirty else "")
 
 
-def hardware() -> str:
+def hardware(device: "torch.device") -> str:
     """The GPU's name, or the processor's, its number of cores here, and the threads that torch was given."""
     import torch
 
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return f"{_processor()}, {cores} cores, {torch.get_num_threads()} threads used"
 

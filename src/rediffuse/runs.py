@@ -33,6 +33,7 @@ Kind = TypeVar("Kind", Run, Features)
 
 
 def build_process(options: Process) -> GaussianProcess:
+    """The process of some options, on the CPU."""
     match options.schedule:
         case Linear(beta_1=beta_1, beta_T=beta_T):
             beta = schedules.linear(options.T, beta_1, beta_T)
@@ -74,6 +75,7 @@ def build_network(run: Run, shape: tuple[int, ...]) -> nn.Module:
 
 
 def build_classifier(features: Features, shape: tuple[int, ...], classes: int | None) -> Classifier:
+    """The untrained classifier for labelled images of a shape (C, R, R). Raises UserError if the data are not that."""
     if len(shape) != 3 or shape[1] % 4 or classes is None:
         raise UserError(f"data set {features.dataset}: found shape {shape}, classes {classes}; expected labelled images, R divisible by 4")
     return Classifier(shape[1], shape[0], classes, features.width)
@@ -130,7 +132,7 @@ def _train(
     network: nn.Module, loss: Loss, tensors: tuple[Tensor, ...], options: Run | Features, data: Prepared, folder: Path, name: str
 ) -> Trained:
     about = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": describe(data)}
-    key = sha256(json.dumps([about, data.sha256, code_hash(__name__)], sort_keys=True).encode())
+    key = sha256(json.dumps([about, data.sha256, code_hash(__name__), tensors[0].device.type], sort_keys=True).encode())
     state = folder.parents[1] / ".state" / f"{name}.pt"
     trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
     weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}

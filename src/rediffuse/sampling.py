@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rediffuse import device as devices
 from rediffuse.config import AncestralSamples, Samples, SweepSamples
 from rediffuse.errors import UserError
 from rediffuse.files import Arrays, read_arrays, write_arrays
@@ -56,12 +55,11 @@ def draw(loaded: LoadedRun, cell: Cell, indices: range, seed: int, device: torch
     """The samples of a cell with these indices, shape (len(indices), *shape), as the network sees data."""
     noise = SampleNoise(seed, indices, loaded.shape, device)
     denoiser, x_T = loaded.denoiser(cell.clip), noise()
-    with devices.autocast(device):
-        if cell.eta == "ancestral":
-            return ancestral.sample(denoiser, x_T, noise)
-        tau = SUBSEQUENCES[cell.tau](loaded.process.T, cell.steps)
-        eta: Any = cell.eta
-        return ddim.sample(denoiser, x_T, tau, eta, noise)
+    if cell.eta == "ancestral":
+        return ancestral.sample(denoiser, x_T, noise)
+    tau = SUBSEQUENCES[cell.tau](loaded.process.T, cell.steps)
+    eta: Any = cell.eta
+    return ddim.sample(denoiser, x_T, tau, eta, noise)
 
 
 def sample(samples: Samples, loaded: LoadedRun, shard: int, device: torch.device, path: Path, to_levels: Any, what: str) -> None:

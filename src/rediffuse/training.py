@@ -56,7 +56,8 @@ def train(
     """Train a network that lies on its device with its data: tensors of equal length, from which batches are drawn with replacement.
 
     state: a file outside the declared outputs. It is written every minute, and read back if it is there with the same key (of options,
-    data and code): a killed training goes on where it was and ends in the same bits. The caller removes it once the weights are safe.
+    data and code): a killed training goes on where it was and, on a CPU, ends in the same bits. The caller removes it once the weights
+    are safe.
     Raises UserError if the loss is not finite.
     """
     device = data[0].device

@@ -26,8 +26,12 @@ def run_options(name):
     return (PRESET.runs | PRESET.features)[name]
 
 
-def arrays(dataset):
-    return LAYOUT.dataset(dataset) / "arrays.npz"
+def data_of(*runs):
+    """The prepared data of networks."""
+    folders = dict.fromkeys(LAYOUT.dataset(run_options(run).dataset) for run in runs)
+    return [
+        folder / name for folder in folders for name in ("arrays.npz", "dataset.json")
+    ]
 
 
 def shards_of(*names):

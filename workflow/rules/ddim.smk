@@ -7,6 +7,7 @@ if PRESET.papers.ddim:
         input:
             samples=shards_of(*DDIM.table1.samples, *DDIM.fig3.samples),
             features=LAYOUT.weights(DDIM.table1.features),
+            data=data_of(DDIM.table1.features),
         output:
             table1=LAYOUT.measurements("ddim", "table1"),
             fig3=LAYOUT.artifact("ddim", "fig3.npz"),
@@ -67,6 +68,7 @@ if PRESET.papers.ddim:
             LOGS / "ddim-figures.log",
         localrule: True
         params:
+            options=options(DDIM.fig3),
             made_by=made_by("figures.ddim"),
         message:
             "Heat map of Table 1, Figures 3 and 4 of DDIM"

@@ -13,6 +13,17 @@ if PRESET.papers.ddpm:
                 for name in DDPM.table1.samples
             ],
             features=LAYOUT.weights(DDPM.table1.features),
+            data=data_of(
+                DDPM.table1.features,
+                *[
+                    PRESET.samples[name].run
+                    for name in (
+                        *DDPM.table1.samples,
+                        DDPM.fig1.samples,
+                        DDPM.fig13.samples,
+                    )
+                ],
+            ),
         output:
             table1=LAYOUT.measurements("ddpm", "table1"),
             fig1=LAYOUT.artifact("ddpm", "fig1.npz"),
@@ -55,6 +66,7 @@ if PRESET.papers.ddpm:
             LOGS / "ddpm-figures.log",
         localrule: True
         params:
+            options={"fig1": options(DDPM.fig1), "fig13": options(DDPM.fig13)},
             made_by=made_by("figures.ddpm"),
         message:
             "Figures 1 and 13 of DDPM"

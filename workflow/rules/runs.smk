@@ -3,7 +3,7 @@
 
 rule train:
     input:
-        arrays=lambda w: arrays(run_options(w.run).dataset),
+        data=lambda w: data_of(w.run),
     output:
         weights=LAYOUT.run("{run}") / "weights.safetensors",
         history=LAYOUT.run("{run}") / "history.csv",
@@ -24,7 +24,7 @@ rule train:
 rule sample:
     input:
         weights=LAYOUT.run("{run}") / "weights.safetensors",
-        arrays=lambda w: arrays(PRESET.runs[w.run].dataset),
+        data=lambda w: data_of(w.run),
     output:
         samples=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.npz",
         facts=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.json",

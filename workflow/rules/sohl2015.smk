@@ -2,16 +2,12 @@
 
 if PRESET.papers.sohl2015:
     SOHL2015 = PRESET.papers.sohl2015
+    SOHL2015_RUNS = list(dict.fromkeys([SOHL2015.fig1.run, *SOHL2015.table1.runs]))
 
     rule sohl2015_measure:
         input:
-            weights=[
-                LAYOUT.weights(run)
-                for run in {
-                    SOHL2015.fig1.run: 0,
-                    **dict.fromkeys(SOHL2015.table1.runs),
-                }
-            ],
+            weights=[LAYOUT.weights(run) for run in SOHL2015_RUNS],
+            data=data_of(*SOHL2015_RUNS),
         output:
             table1=LAYOUT.measurements("sohl2015", "table1"),
             fig1=LAYOUT.artifact("sohl2015", "fig1.npz"),

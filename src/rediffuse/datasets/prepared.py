@@ -18,13 +18,11 @@ class Prepared:
     """A prepared data set. Networks see `array * multiply + add`; `levels` is None where the data are continuous."""
 
     name: str
-    title: str
     shape: tuple[int, ...]
     levels: int | None
     multiply: float
     add: float
     classes: int | None
-    options: dict[str, Any]
     sha256: str
     arrays: Arrays
 
@@ -54,7 +52,7 @@ def load(folder: Path) -> Prepared:
         shape, splits = tuple(map(int, about["shape"])), {split: int(about["splits"][split]["n"]) for split in ("train", "test")}
         multiply, add = float(about["scale"]["multiply"]), float(about["scale"]["add"])
         levels, classes = (about[key] and int(about[key]) for key in ("levels", "classes"))
-        name, title, options = about["name"], about["title"], about["options"]
+        name = str(about["name"])
     except KeyError as error:
         raise UserError(f"{about_path}: key {error} not found; expected the file that `{MADE_BY}` makes") from None
     except (TypeError, ValueError) as error:
@@ -67,4 +65,4 @@ def load(folder: Path) -> Prepared:
             raise UserError(f"{path}: x_{split}: found {'nothing' if x is None else f'shape {x.shape}'}; expected shape {(n, *shape)}")
     if found != expected:
         raise UserError(f"{path}: found sha256 {found[:12]}...; expected {expected[:12]}... by dataset.json: changed since `{MADE_BY}`")
-    return Prepared(name, title, shape, levels, multiply, add, classes, options, found, arrays)
+    return Prepared(name, shape, levels, multiply, add, classes, found, arrays)

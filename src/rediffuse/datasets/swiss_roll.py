@@ -5,6 +5,7 @@ Archimedean spiral of `turns` turns, standardised in closed form: the mean of bo
 paper's scores want it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from rediffuse.files import Arrays
 
-NODES = 4000
-"""Points of the quadrature over u: they lie 0.002 apart on the curve, an eighteenth of the default noise."""
 FIRST_ANGLE = 1.5 * np.pi
+BLOCK = 8_000_000
+"""Most entries of one (points, nodes) matrix."""
 
 Array = NDArray[np.float64]
 
@@ -38,27 +39,37 @@ class SwissRoll:
 
     def log_density(self, x: Array, alpha_bar: float = 1.0) -> Array:
         """log q(x_t) in nats at points of shape (n, 2), where x_t has been diffused to alpha_bar; alpha_bar = 1: the data."""
-        log_weight, variance = self._responsibility(x, alpha_bar)
-        return np.logaddexp.reduce(log_weight, axis=1) - np.log(2 * np.pi * variance * NODES)
+        total = [np.logaddexp.reduce(log_weight, axis=1) for _, log_weight in self._mixture(x, alpha_bar)]
+        return np.concatenate(total) - np.log(2 * np.pi * self._variance(alpha_bar) * len(self._nodes))
 
     def posterior_mean(self, x: Array, alpha_bar: float) -> Array:
         """E[x_0 | x_t = x], shape (n, 2): by Tweedie's formula the score of q(x_t), alpha_bar being its signal."""
-        log_weight, variance = self._responsibility(x, alpha_bar)
-        weight = np.exp(log_weight - np.logaddexp.reduce(log_weight, axis=1, keepdims=True))
-        on_curve = weight @ self._nodes
-        gain = np.sqrt(alpha_bar) * self.noise**2 / variance
-        return on_curve + gain * (x - np.sqrt(alpha_bar) * on_curve)
+        gain = np.sqrt(alpha_bar) * self.noise**2 / self._variance(alpha_bar)
+        means = []
+        for points, log_weight in self._mixture(x, alpha_bar):
+            weight = np.exp(log_weight - np.logaddexp.reduce(log_weight, axis=1, keepdims=True))
+            on_curve = weight @ self._nodes
+            means.append(on_curve + gain * (points - np.sqrt(alpha_bar) * on_curve))
+        return np.concatenate(means)
 
-    def _responsibility(self, x: Array, alpha_bar: float) -> tuple[Array, float]:
-        """The exponents of the mixture over the curve's nodes, (n, NODES), and the variance of its components at x_t."""
-        variance = alpha_bar * self.noise**2 + 1 - alpha_bar
+    def _variance(self, alpha_bar: float) -> float:
+        """Of a component of q(x_t), the mixture of Gaussians about the curve's nodes."""
+        return alpha_bar * self.noise**2 + 1 - alpha_bar
+
+    def _mixture(self, x: Array, alpha_bar: float) -> Iterator[tuple[Array, Array]]:
+        """Blocks of points, and the exponents of the mixture's components there, (points, nodes)."""
         nodes = np.sqrt(alpha_bar) * self._nodes
-        square = (x**2).sum(1)[:, None] - 2 * x @ nodes.T + (nodes**2).sum(1)
-        return -0.5 * square / variance, variance
+        for points in np.array_split(x, -(-len(x) * len(nodes) // BLOCK)):
+            square = (points**2).sum(1)[:, None] - 2 * points @ nodes.T + (nodes**2).sum(1)
+            yield points, -0.5 * square / self._variance(alpha_bar)
 
     @cached_property
     def _nodes(self) -> Array:
-        return self.curve((np.arange(NODES) + 0.5) / NODES)
+        """The quadrature over u: sixteen nodes to a standard deviation of the noise, on average along the curve."""
+        ends = self.curve(np.linspace(0, 1, 10_000))
+        length = np.linalg.norm(np.diff(ends, axis=0), axis=1).sum()
+        n = int(np.ceil(16 * length / self.noise))
+        return self.curve((np.arange(n) + 0.5) / n)
 
     @cached_property
     def _standard(self) -> tuple[Array, float]:

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from einops import rearrange
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -42,12 +43,9 @@ def save(figure: Figure, path: Path) -> None:
 
 def tile(images: NDArray[Any], rows: int, columns: int, gap: int = 1) -> NDArray[Any]:
     """Images of shape (rows * columns, C, R, R) on [-1, 1] as one picture on [0, 1], a gap of white between them."""
-    _, channels, height, width = images.shape
-    canvas = np.ones((rows * (height + gap) - gap, columns * (width + gap) - gap, channels))
-    for k, image in enumerate((images.clip(-1, 1) + 1) / 2):
-        top, left = k // columns * (height + gap), k % columns * (width + gap)
-        canvas[top : top + height, left : left + width] = image.transpose(1, 2, 0)
-    return canvas[..., 0] if channels == 1 else canvas
+    framed = np.pad((images.clip(-1, 1) + 1) / 2, ((0, 0), (0, 0), (0, gap), (0, gap)), constant_values=1)
+    picture = rearrange(framed, "(r c) ch h w -> (r h) (c w) ch", r=rows, c=columns)[:-gap, :-gap]
+    return picture[..., 0] if picture.shape[-1] == 1 else picture
 
 
 def show(axes: Any, picture: NDArray[Any], title: str = "") -> None:

@@ -25,10 +25,14 @@ class Bound:
     """The sum over t = 2..T of L_{t-1}: an unbiased estimate."""
     l_0: Array
 
-    def bits(self, dims: int = 1) -> tuple[float, float]:
-        """The bound's mean over examples, in bits a dimension, and its standard error (from the draws of t and noise too)."""
-        per_example = (self.l_T + self.between + self.l_0) / (dims * math.log(2))
-        return float(per_example.mean()), float(per_example.std(ddof=1) / math.sqrt(len(per_example)))
+    def bits(self) -> Array:
+        """The bound of each example, in bits."""
+        return (self.l_T + self.between + self.l_0) / math.log(2)
+
+
+def mean_and_error(values: Array) -> tuple[float, float]:
+    """The mean over examples and its standard error; for estimates that of the draws of t and noise is in it."""
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
 def variational_bound(denoiser: Denoiser, decoders: Mapping[str, Decoder], x0: Tensor, strata: int, seed: int) -> dict[str, Bound]:

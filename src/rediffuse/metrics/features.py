@@ -13,7 +13,7 @@ from rediffuse.networks.classifier import Classifier
 @dataclass(frozen=True)
 class Measured:
     features: NDArray[np.float32]
-    """(n, D): the layer before the logits."""
+    """(n, D): the last convolution's."""
     log_probabilities: NDArray[np.float32]
     """(n, classes)."""
 

@@ -3,10 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from rediffuse.config import SPLITS
 
-
-def inception_score(log_probabilities: NDArray[np.floating], splits: int = SPLITS, seed: int = 2020) -> tuple[float, float]:
+def inception_score(log_probabilities: NDArray[np.floating], splits: int = 10, seed: int = 2020) -> tuple[float, float]:
     """exp E KL(p(y|x) || p(y)) as mean and standard deviation over splits of the shuffled samples, as the field reports it.
 
     log_probabilities: (n, classes), normalised. It is at most the number of classes, and biased downwards when n / splits is small.

@@ -24,8 +24,15 @@ def decide(held: bool, measured: str, why: str) -> Verdict:
     return Verdict(measured, "held") if held else Verdict(measured, "not held", why)
 
 
+def positive(difference: float, error: float, measured: str, why: str) -> Verdict:
+    """Held if a difference is above 0 by more than two standard errors, not held if below; between the two nothing can be said."""
+    if abs(difference) <= 2 * error:
+        return Verdict(measured, "not tested", f"within two standard errors of 0 ({difference / error:.1f}): too few samples to tell")
+    return decide(difference > 0, measured, why)
+
+
 def rising(label: str, values: Sequence[float], sds: Sequence[float]) -> tuple[bool, str, str]:
-    """Whether values rise strictly; the values as text; and where they do not, with how many deviations of the difference."""
+    """Whether values rise strictly; the values as text, with the smallest rise in deviations; and where they do not rise, by how much."""
     text = f"{label}: " + " < ".join(f"{value:.3g}" for value in values)
     falls = []
     for k, (low, high) in enumerate(pairwise(values)):
@@ -33,14 +40,22 @@ def rising(label: str, values: Sequence[float], sds: Sequence[float]) -> tuple[b
             error = (sds[k] ** 2 + sds[k + 1] ** 2) ** 0.5
             falls.append(f"{label}: {low:.3g} is followed by {high:.3g} ({(low - high) / error:.1f} standard deviations)")
             text = text.replace(f"{low:.3g} < {high:.3g}", f"{low:.3g} ≥ {high:.3g}")
+    if not falls:
+        errors = [(low**2 + high**2) ** 0.5 for low, high in pairwise(sds)]
+        least = min((high - low) / error for (low, high), error in zip(pairwise(values), errors, strict=True))
+        text += f" (least rise {least:.1f} standard deviations)"
     return not falls, text, "; ".join(falls)
 
 
+class MissingError(Exception):
+    """A claim's number is not among the measurements: the preset does not make it."""
+
+
 def one(table: pd.DataFrame, **keys: object) -> "pd.Series[Any]":
-    """The one measured row with these keys. Raises LookupError if there is none, or more."""
+    """The one measured row with these keys. Raises MissingError if there is none, or more."""
     rows = table[table["value"].notna()]
     for key, value in keys.items():
         rows = rows[rows[key] == value]
     if len(rows) != 1:
-        raise LookupError(f"{len(rows)} rows with {', '.join(f'{key} = {value}' for key, value in keys.items())}")
+        raise MissingError(f"{len(rows)} rows with {', '.join(f'{key} = {value}' for key, value in keys.items())}")
     return rows.iloc[0]

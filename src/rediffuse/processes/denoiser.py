@@ -59,6 +59,7 @@ class Denoiser:
 
     @cached_property
     def logit_beta(self) -> Tensor:
+        """What a learned variance is counted from (Sohl-Dickstein et al. 2015, eq. 64), by t."""
         return torch.logit(self.process.beta)
 
     def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:

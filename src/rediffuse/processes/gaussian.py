@@ -50,6 +50,7 @@ class GaussianProcess:
         return torch.cat([torch.zeros_like(self.beta[:1]), numerator / (1 - self.alpha_bar[1:])])
 
     def to(self, device: torch.device | str) -> "GaussianProcess":
+        """The same process with its coefficients on a device."""
         return GaussianProcess(self.beta.to(device))
 
     def q_sample(self, x0: Tensor, t: int | Tensor, eps: Tensor) -> Tensor:
@@ -65,6 +66,7 @@ class GaussianProcess:
         return (x_t - at((1 - self.alpha_bar).sqrt(), t, x_t) * eps) / at(self.alpha_bar.sqrt(), t, x_t)
 
     def eps_from_x0(self, x_t: Tensor, t: int | Tensor, x0: Tensor) -> Tensor:
+        """The eps that makes x_t of x_0 (eq. 4 solved for it)."""
         return (x_t - at(self.alpha_bar.sqrt(), t, x_t) * x0) / at((1 - self.alpha_bar).sqrt(), t, x_t)
 
     def x0_from_mean(self, x_t: Tensor, t: int | Tensor, mean: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from rediffuse.files import read_json, write_json, write_text
 from rediffuse.papers import tables
-from rediffuse.papers.claims import Verdict
+from rediffuse.papers.claims import MissingError, Verdict
 from rediffuse.paths import Layout
 
 TITLES = {
@@ -41,9 +41,10 @@ def claims_of(layout: Layout) -> pd.DataFrame:
     for paper in papers(layout):
         checks = import_module(f"rediffuse.papers.{paper}.claims").CHECKS
         for claim in tables.published(paper, "claims").to_dict("records"):
+            check = checks[claim["id"]]
             try:
-                verdict = checks[claim["id"]](layout)
-            except LookupError as error:
+                verdict = check(layout)
+            except MissingError as error:
                 verdict = Verdict("", "not tested", f"the preset does not measure it: {error}")
             rows.append({"paper": paper, **claim, **verdict._asdict()})
     return pd.DataFrame(rows)[["paper", "id", "claim", "measured", "verdict", "why", "source"]]
@@ -59,7 +60,8 @@ def artifacts_of(layout: Layout) -> pd.DataFrame:
             files = sorted(path.name for path in layout.artifact(paper, "").glob(f"{row['artifact']}.*")) if made else []
             status = {"status": "made" if made else "not tested", "why": "" if made else row["needs"] or "not in this preset"}
             columns = {"paper": paper, "artifact": row["artifact"], "title": row["title"]}
-            rows.append(columns | status | {"files": " ".join(files), "published": row["published"]})
+            made_on = {"made_on": _made_on(layout, paper) if made else "", "files": " ".join(files), "published": row["published"]}
+            rows.append(columns | status | made_on)
     return pd.DataFrame(rows)
 
 
@@ -107,7 +109,7 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
                 text = layout.artifact(paper, f"{row['artifact']}.md").read_text(encoding="utf-8")
                 lines.append(f"##{text}")
             else:
-                lines += [f"### {row['artifact']}: {row['title']}", ""]
+                lines += [f"### {row['artifact']}, here on {row['made_on']} (the paper's: {row['title']})", ""]
             if f"{row['artifact']}.png" in names:
                 lines += [f"![{row['artifact']} of {paper}]({paper}/{row['artifact']}.png)", ""]
     missing = artifacts[artifacts["status"] != "made"]
@@ -116,6 +118,18 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
     for job, fact in timings.items():
         lines.append(f"| {job} | {fact['seconds']:.0f} | {fact.get('images', '')} | {fact['hardware']} | {fact['commit']} |")
     return "\n".join(lines) + "\n"
+
+
+def _made_on(layout: Layout, paper: str) -> str:
+    """The data set on which a paper's tables and figures are made here."""
+    papers, samples = layout.preset.papers, layout.preset.samples
+    runs = {
+        "sohl2015": papers.sohl2015 and papers.sohl2015.fig1.run,
+        "ddpm": papers.ddpm and samples[papers.ddpm.fig1.samples].run,
+        "ddim": papers.ddim and papers.ddim.fig4.run,
+    }
+    run = runs[paper]
+    return layout.preset.runs[run].dataset if run else ""
 
 
 def _plain(value: object) -> object:

@@ -21,11 +21,11 @@ HEADER = """\
 
 def record(layout: Layout) -> None:
     """Write docs/results/<preset>/ and the preset's stages in dvc.yaml. Raises UserError if the results are not all there."""
+    page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
+    content = HEADER + dump(stages(layout, DVC))
     wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
     wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*"))]
     wanted = [path for path in wanted if path.suffix in (".csv", ".json", ".md", ".png") and path.stat().st_size <= LARGEST]
-    page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
-    content = HEADER + dump(stages(layout, DVC))
     snapshot = Path("docs") / layout.results
     shutil.rmtree(snapshot, ignore_errors=True)
     for path in wanted:
@@ -40,35 +40,32 @@ def stages(layout: Layout, path: Path) -> dict[str, Any]:
 
     known = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) if path.exists() else {}
     options = _options(layout)
-    datasets = [layout.dataset(name).as_posix() for name in layout.preset.datasets]
     results = layout.results.as_posix()
-    snakemake = f"snakemake --cores all --config preset={layout.name} --"
     made = ["claims.csv", "artifacts.csv", "timings.json", "summary.md", "measurements", *papers(layout)]
 
     def stage(target: str, needs: list[str], keys: list[str], outs: list[str]) -> dict[str, Any]:
         return {
-            "desc": f"{target} of the preset {layout.name}",
-            "cmd": f"{snakemake} {target}",
+            "cmd": f"snakemake --cores all --config preset={layout.name} -- {target}",
             "deps": [*needs, "src/rediffuse"],
             "params": [{options: keys}],
             "outs": [{out: {"persist": True}} for out in outs],
         }
 
-    mine = {
-        f"{layout.name}-data": stage("data", [], ["datasets"], datasets),
-        f"{layout.name}-runs": stage("runs", datasets, ["features", "runs"], [f"{results}/runs"]),
-        f"{layout.name}-samples": stage("samples", [f"{results}/runs"], ["samples"], [f"{results}/samples"]),
-        f"{layout.name}-results": stage(
-            "all", [f"{results}/runs", f"{results}/samples"], ["papers"], [f"{results}/{name}" for name in made]
-        ),
-    }
+    # A stage a data set: presets share those whose options are the same, and DVC lets a file be of one stage alone.
+    data = {name: layout.dataset(name).as_posix() for name in layout.preset.datasets}
+    mine = {folder.replace("/", "-"): stage(f"{folder}/arrays.npz", [], [f"datasets.{name}"], [folder]) for name, folder in data.items()}
+    mine[f"{layout.name}-runs"] = stage("runs", [*data.values()], ["features", "runs"], [f"{results}/runs"])
+    mine[f"{layout.name}-samples"] = stage("samples", [f"{results}/runs"], ["samples"], [f"{results}/samples"])
+    needs = [f"{results}/runs", f"{results}/samples"]
+    mine[f"{layout.name}-results"] = stage("all", needs, ["papers"], [f"{results}/{name}" for name in made])
     mine[f"{layout.name}-results"]["metrics"] = [{f"{results}/metrics.json": {"persist": True}}]
-    others = {name: stage for name, stage in known.get("stages", {}).items() if not name.startswith(f"{layout.name}-")}
-    curves = [
-        {f"{layout.name}: training loss": {"x": "step", "y": {f"{results}/runs/{run}/history.csv": "loss" for run in layout.preset.runs}}}
-    ]
+
+    rest = {name: stage for name, stage in known.get("stages", {}).items() if not name.startswith(f"{layout.name}-")} | mine
+    used = {dep for stage in rest.values() for dep in stage["deps"]}
+    kept = {name: stage for name, stage in rest.items() if not name.startswith("data-") or next(iter(stage["outs"][0])) in used}
+    curves = {"x": "step", "y": {f"{results}/runs/{run}/history.csv": "loss" for run in layout.preset.runs}}
     plots = [plot for plot in known.get("plots", []) if not next(iter(plot)).startswith(f"{layout.name}:")]
-    return {"stages": others | mine, "plots": [*plots, *curves]}
+    return {"stages": dict(sorted(kept.items())), "plots": [*plots, {f"{layout.name}: training loss": curves}]}
 
 
 def dump(content: dict[str, Any]) -> str:

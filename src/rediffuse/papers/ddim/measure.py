@@ -39,7 +39,7 @@ def table1(layout: Layout, device: torch.device) -> None:
                 "dataset": run.dataset,
                 "run": name,
                 "steps": cell.steps,
-                "eta": cell.eta,
+                "eta": str(cell.eta),
                 "tau": cell.tau,
                 "distinct": len(SUBSEQUENCES[cell.tau](run.process.T, cell.steps)),
                 "clip": "yes" if cell.clip else "no",

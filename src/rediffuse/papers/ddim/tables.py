@@ -43,4 +43,10 @@ def _cell(table: pd.DataFrame, S: int, eta: str) -> str:
     return f"{ours} / {theirs.iloc[0]:.2f}" if len(theirs) else ours
 
 
+def seconds_a_step(times: pd.DataFrame) -> tuple[float, float]:
+    """The line through 0 of Figure 4: seconds an image and step (every S counts alike), and the largest relative distance from it."""
+    each = times["seconds"] / times["steps"]
+    return float(each.mean()), float((each / each.mean() - 1).abs().max())
+
+
 TABLES = {"table1": table1}

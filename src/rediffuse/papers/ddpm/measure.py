@@ -9,7 +9,7 @@ import torch
 from rediffuse.config import SampleGrid
 from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.files import write_arrays
-from rediffuse.metrics.bits import variational_bound
+from rediffuse.metrics.bits import mean_and_error, variational_bound
 from rediffuse.metrics.features import measure
 from rediffuse.metrics.frechet import Statistics, frechet_distance, frechet_sd
 from rediffuse.metrics.inception_score import inception_score
@@ -20,10 +20,10 @@ from rediffuse.runs import load_features, load_run
 from rediffuse.sampling import gather
 
 ROWS = {
-    ("simple", "eps"): "Ours (L_simple)",
-    ("bound", "eps"): "Ours (L, fixed isotropic Sigma)",
+    ("simple", "eps", True): "Ours (L_simple)",
+    ("bound", "eps", True): "Ours (L, fixed isotropic Sigma)",
 }
-"""(objective, what is predicted), with a fixed variance -> the row of Table 1."""
+"""(objective, what is predicted, whether the variance is fixed) -> the row of Table 1."""
 
 
 def table1(layout: Layout, device: torch.device) -> None:
@@ -39,7 +39,7 @@ def table1(layout: Layout, device: torch.device) -> None:
         about = {
             "dataset": run.dataset,
             "run": samples.run,
-            "row": ROWS.get((run.objective, run.predicts), f"{run.objective}, {run.predicts}, {run.variance}"),
+            "row": ROWS.get((run.objective, run.predicts, run.variance != "learned"), f"{run.objective}, {run.predicts}, {run.variance}"),
             "variance": run.variance,
         }
         ((_, drawn),) = gather(samples, layout.shards(name), run.process.T, data.shape)
@@ -67,7 +67,7 @@ def likelihood(layout: Layout, name: str, data: Prepared, split: str, device: to
     bounds = variational_bound(denoiser, decoders, x0, min(options.strata, denoiser.process.T - 1), options.seed)
     rows = []
     for decoder, bound in bounds.items():
-        value, error = bound.bits(data.dims)
+        value, error = mean_and_error(bound.bits() / data.dims)
         row = {"split": split, "clip": "yes", "decoder": decoder, "unit": "bits/dim", "value": value, "sd": error, "n": len(x0)}
         rows.append(row | {"metric": "NLL" if decoder == "tanh" else "NLL, exact decoder"})
     return rows
