@@ -21,11 +21,11 @@ def table1(layout: Layout) -> None:
     ours = table[table["value"].notna()]
     etas = list(dict.fromkeys(ours["eta"]))
     theirs = table[(table["published_dataset"] == "CIFAR-10") & table["steps"].isin(ours["steps"]) & table["eta"].isin(etas)]
-    figure, panels = plt.subplots(1, 2, figsize=(7.2, 2.9), sharey=True)
-    first, n = ours.iloc[0], " or ".join(f"{n:.0f}" for n in ours["n"].unique())
+    figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.1), sharey=True)
+    first, n = ours.iloc[0], ours.groupby("steps")["n"].first()
     titles = [
-        f"ours: {first['dataset']}, features of {first['features']}, n = {n}",
-        "published: CIFAR-10, Inception, n = 50,000",
+        f"ours: {first['dataset']}, features of {first['features']}",
+        "published: CIFAR-10, Inception",
     ]
     for axes, part, column, title in zip(panels, (ours, theirs), ("value", "published"), titles, strict=True):
         if part.empty:
@@ -33,20 +33,15 @@ def table1(layout: Layout) -> None:
             axes.set_title("no published number at these steps")
             continue
         grid = part.pivot(index="eta", columns="steps", values=column).reindex(etas)
-        sd = part.pivot(index="eta", columns="steps", values="sd").reindex(etas) if column == "value" else None
-        text = grid.map(lambda v: f"{v:.3g}") if sd is None else grid.map(lambda v: f"{v:.3g}") + sd.map(lambda v: f"\n± {v:.2g}")
-        sns.heatmap(
-            grid,
-            annot=text,
-            fmt="",
-            norm=LogNorm(),
-            cmap="viridis_r",
-            ax=axes,
-            annot_kws={"fontsize": 7},
-            cbar_kws={"label": "Frechet distance"},
-        )
-        axes.set(title=title, xlabel="steps S", ylabel="$\\eta$" if column == "value" else "")
+        text = grid.map(lambda v: f"{v:.3g}")
+        heads = [f"{S}\nn = 50,000" for S in grid.columns]
+        if column == "value":
+            text += part.pivot(index="eta", columns="steps", values="sd").reindex(etas).map(lambda v: f"\n± {v:.2g}")
+            heads = [f"{S}\nn = {n[S]:,.0f}" for S in grid.columns]
+        sns.heatmap(grid, annot=text, fmt="", norm=LogNorm(), cmap="viridis_r", ax=axes, annot_kws={"fontsize": 7}, cbar=False)
+        axes.set(title=title, xlabel="steps S", ylabel="$\\eta$" if column == "value" else "", xticklabels=heads)
         axes.tick_params(axis="y", rotation=0)
+    figure.suptitle("Frechet distance; colours on a logarithmic scale of each panel's own", fontsize=9)
     style.save(figure, layout.artifact("ddim", "table1.png"))
 
 
@@ -90,7 +85,7 @@ def fig4(layout: Layout) -> None:
         label=f"ours: run {first['run']}, {first['n']:.0f} images at a time,\nmedian and range of {first['repeats']} repeats",
     )
     line = np.geomspace(steps.min(), steps.max(), 50)
-    axes.plot(line, slope * line * 1e3, "-", color=style.FAINT, zorder=0, label=f"{slope * 1e3:.3g} ms a step")
+    axes.plot(line, slope * line * 1e3, "-", color=style.FAINT, zorder=0, label=f"{slope * 1e3:.3g} ms an image and step")
     S, hours = HOURS_PUBLISHED
     axes.plot(
         [S], [hours * 3600 / 50000 * 1e3], "D", color=style.EXACT, label="published: 32 x 32 images, 2080 Ti\n(about 20 h for 50,000)"

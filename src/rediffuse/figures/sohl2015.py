@@ -30,9 +30,8 @@ def fig1(layout: Layout) -> None:
                 x.ravel(), y.ravel(), *arrows.T, color=colours, angles="xy", scale_units="xy", scale=2.5, width=0.006
             )
         error, size = data[f"rms_{t}"]
-        panels[2, column].set_title(f"t = {t}, longest {longest:.2g}")
-        panels[3, column].set_title(f"t = {t}, rms {size:.2g}")
-        panels[3, column].set_xlabel(f"rms error of the learned: {error:.2g}")
+        panels[2, column].set_title(f"t = {t}: rms error {error:.2g}")
+        panels[3, column].set_title(f"t = {t}: rms drift {size:.2g}")
     names = [
         "forward: $q(x^{(t)})$",
         "reverse: $p(x^{(t)})$",
@@ -45,9 +44,8 @@ def fig1(layout: Layout) -> None:
     for panel in panels.flat:
         panel.set_aspect("equal")
     n = len(data["forward_0"])
-    figure.suptitle(
-        f"Swiss roll, T = {T}, {n} points a panel; arrows scaled a column, faint where $q(x^{{(t)}})$ is under 1e-4 of its peak", fontsize=9
-    )
+    notes = f"Swiss roll, T = {T}, {n} points a panel. Arrows have one scale a column and are faint"
+    figure.suptitle(f"{notes}\nwhere $q(x^{{(t)}})$ is under 1e-4 of its peak; rms is over points of $q(x^{{(t)}})$", fontsize=9)
     style.save(figure, layout.artifact("sohl2015", "fig1.png"))
 
 

@@ -36,7 +36,7 @@ sns.set_theme(
 def save(figure: Figure, path: Path) -> None:
     """Write a PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.08, metadata={"Software": None})
     plt.close(figure)
     write_bytes(path, buffer.getvalue())
 
