@@ -73,7 +73,7 @@ def test_everything_is_made_with_the_published_numbers_beside_ours(made: Path) -
         ours = table[table["value"].notna()]
         assert len(ours)
         assert ours["published"].notna().any()
-        assert set(ours["comparable"]) == {"no"}, "digits and our swiss roll are not the published data"
+        assert set(ours["comparable"]) == {False}, "digits and our swiss roll are not the published data"
     claims = pd.read_csv(made / RESULTS / "claims.csv", keep_default_na=False)
     assert set(claims["verdict"]) <= {"held", "not held", "not tested"}
     assert (claims[claims["verdict"] != "held"]["why"] != "").all()

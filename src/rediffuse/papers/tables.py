@@ -46,9 +46,9 @@ def beside(measured: pd.DataFrame, numbers: pd.DataFrame, keys: Sequence[str], s
     rest = theirs.merge(ours[on].drop_duplicates(), on=on, how="left", indicator=True)
     table = pd.concat([table, rest[rest["_merge"] == "left_only"].drop(columns="_merge")], ignore_index=True)
     both = table["value"].notna() & table["published"].notna()
-    table["comparable"] = (both & (table["dataset"] == table["published_dataset"])).map({True: "yes", False: "no"})
     text = table.select_dtypes(exclude="number").columns
     table[text] = table[text].fillna("")
+    table["comparable"] = both & (table["dataset"] == table["published_dataset"])
     leading = [column for column in measured.columns if column not in MEASURED]
     return table[[*leading, *MEASURED, *PUBLISHED]]
 

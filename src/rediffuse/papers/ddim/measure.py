@@ -42,7 +42,7 @@ def table1(layout: Layout, device: torch.device) -> None:
                 "eta": str(cell.eta),
                 "tau": cell.tau,
                 "distinct": len(SUBSEQUENCES[cell.tau](run.process.T, cell.steps)),
-                "clip": "yes" if cell.clip else "no",
+                "clip": cell.clip,
                 "features": options.features,
                 "metric": "FID",
                 "unit": "",

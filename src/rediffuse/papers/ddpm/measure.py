@@ -45,7 +45,7 @@ def table1(layout: Layout, device: torch.device) -> None:
         ((_, drawn),) = gather(samples, layout.shards(name), run.process.T, data.shape)
         measured = measure(classifier, data.as_x(drawn))
         score, score_sd = inception_score(measured.log_probabilities)
-        sampled = about | {"clip": "yes", "features": options.features, "n": samples.n, "unit": ""}
+        sampled = about | {"clip": True, "features": options.features, "n": samples.n, "unit": ""}
         rows.append(sampled | {"split": "", "metric": "IS", "value": score, "sd": score_sd})
         for split in ("train", "test"):
             reference = Statistics.of(measure(classifier, data.x(split)).features)
@@ -68,7 +68,7 @@ def likelihood(layout: Layout, name: str, data: Prepared, split: str, device: to
     rows = []
     for decoder, bound in bounds.items():
         value, error = mean_and_error(bound.bits() / data.dims)
-        row = {"split": split, "clip": "yes", "decoder": decoder, "unit": "bits/dim", "value": value, "sd": error, "n": len(x0)}
+        row = {"split": split, "clip": True, "decoder": decoder, "unit": "bits/dim", "value": value, "sd": error, "n": len(x0)}
         rows.append(row | {"metric": "NLL" if decoder == "tanh" else "NLL, exact decoder"})
     return rows
 
