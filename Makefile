@@ -40,8 +40,7 @@ lock: ## requirements.lock anew (needs uv on the PATH)
 	@{ head -1 requirements.lock; cat .lock; } > .lock.new && mv .lock.new requirements.lock && rm .lock
 
 record: run ## the run's snapshot for git (docs/results/) and its files for DVC
-	@$(BIN)/rediffuse record --preset $(PRESET)
-	@$(BIN)/dvc commit --force --quiet --no-relink
+	@stages=$$($(BIN)/rediffuse record --preset $(PRESET)) && $(BIN)/dvc commit --force --quiet --no-relink $$stages
 	@git add dvc.yaml dvc.lock docs/results
 	@echo "Recorded: commit what git has staged; dvc push sends the files to your remote."
 

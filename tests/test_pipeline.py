@@ -148,8 +148,9 @@ def test_lint_of_the_workflow_is_clean(made: Path) -> None:
 
 def test_record_push_clone_pull_and_compare(made: Path, tmp_path: Path) -> None:
     """DVC knows what was made: a clone pulls it bit for bit, repro and status find nothing to do, metrics can be compared."""
-    run(made, "rediffuse", "record", "--preset", "smoke")
-    run(made, "dvc", "commit", "--force", "--quiet", "--no-relink")
+    stages = run(made, "rediffuse", "record", "--preset", "smoke").split()
+    assert {stage.split("-")[0] for stage in stages} == {"data", "smoke"}
+    run(made, "dvc", "commit", "--force", "--quiet", "--no-relink", *stages)
     run(made, "dvc", "remote", "add", "--default", "store", str(tmp_path / "store"))
     commit(made, "recorded")
     run(made, "dvc", "push")

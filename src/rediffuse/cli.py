@@ -130,11 +130,14 @@ def report(preset: PresetOption = "laptop") -> None:
 
 @app.command()
 def record(preset: PresetOption = "laptop") -> None:
-    """Write the snapshot docs/results/PRESET/ that git holds, and the preset's stages in dvc.yaml (`make record` calls this)."""
+    """Write the snapshot docs/results/PRESET/ that git holds, and the preset's stages in dvc.yaml, whose names it prints.
+
+    `make record` calls this, and has DVC commit those stages.
+    """
     layout = _layout(preset)
     from rediffuse.report.record import record as run
 
-    run(layout)
+    print("\n".join(run(layout)))
 
 
 def _layout(preset: str, paper: str | None = None) -> "Layout":

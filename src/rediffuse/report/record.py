@@ -19,10 +19,10 @@ HEADER = """\
 """
 
 
-def record(layout: Layout) -> None:
-    """Write docs/results/<preset>/ and the preset's stages in dvc.yaml. Raises UserError if the results are not all there."""
+def record(layout: Layout) -> list[str]:
+    """Write docs/results/<preset>/ and the preset's stages in dvc.yaml; the stages' names. Raises UserError if results are missing."""
     page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
-    content = HEADER + dump(stages(layout, DVC))
+    content = stages(layout, DVC)
     wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
     wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*"))]
     wanted = [path for path in wanted if path.suffix in (".csv", ".json", ".md", ".png") and path.stat().st_size <= LARGEST]
@@ -31,7 +31,9 @@ def record(layout: Layout) -> None:
     for path in wanted:
         write_bytes(snapshot / path.relative_to(layout.results), read_bytes(path, "snakemake --cores all"))
     write_bytes(snapshot / "README.md", page)
-    write_text(DVC, content)
+    write_text(DVC, HEADER + dump(content))
+    folders = {layout.dataset(name).as_posix().replace("/", "-") for name in layout.preset.datasets}
+    return [name for name in content["stages"] if name in folders or name.startswith(f"{layout.name}-")]
 
 
 def stages(layout: Layout, path: Path) -> dict[str, Any]:
