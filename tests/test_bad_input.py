@@ -578,12 +578,8 @@ OUTPUTS = ["prepare roll", "train roll", "sample plain", "measure ddpm fig1"]
 @pytest.mark.parametrize("command", OUTPUTS)
 def test_files_that_may_not_grow(here: Path, capsys: Capture, command: str) -> None:
     """The kernel refuses the rest of a write, as a full disk does; what was there before stays whole."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
-    try:
+    with tiny.no_file_over(64):
         line = tiny.refused(capsys, *command.split(), *PRESET, after_work=True)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert line.endswith(f"could not be written: File too large; {ROOM}")
 
 

@@ -7,7 +7,6 @@ import os
 import stat
 import struct
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +29,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder. A relative path from it needs no right to the folders above."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def largest() -> Iterator[int]:
-    """No file may grow over this many bytes: the kernel refuses the rest of a write, as a full disk does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    limit = 1000
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def refused(path: Path, content: bytes = b"new") -> str:
@@ -85,11 +74,12 @@ def test_a_disk_that_fails_leaves_nothing(here: Path, monkeypatch: pytest.Monkey
     assert tiny.files(here) == {"results/weights.bin": b"older"}
 
 
-def test_a_full_disk_leaves_nothing(here: Path, largest: int) -> None:
-    path = Path("weights.bin")
+def test_a_full_disk_leaves_nothing(here: Path) -> None:
+    path, largest = Path("weights.bin"), 1000
     path.write_text("older")
-    assert refused(path, bytes(largest + 1)) == f"{path}: could not be written: {os.strerror(errno.EFBIG)}; {ROOM}"
-    files.write_bytes(path, bytes(largest))
+    with tiny.no_file_over(largest):
+        assert refused(path, bytes(largest + 1)) == f"{path}: could not be written: {os.strerror(errno.EFBIG)}; {ROOM}"
+        files.write_bytes(path, bytes(largest))
     assert path.stat().st_size == largest
 
 

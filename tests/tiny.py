@@ -1,7 +1,10 @@
 """A preset smaller than any that is shipped, and the command line called inside this process."""
 
 import copy
+import resource
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,3 +127,17 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, after_work: boo
     assert not out
     assert files(Path()) == before, "a command that failed has changed files"
     return line.removeprefix("rediffuse: ")
+
+
+@contextmanager
+def no_file_over(largest: int) -> Iterator[None]:
+    """No file may grow over this many bytes: the kernel refuses the rest of a write, as a full disk does.
+
+    Only while the block runs: pytest's own output may be a file, too.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
