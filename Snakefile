@@ -66,5 +66,12 @@ rule samples:
         [shard for name in PRESET.samples for shard in LAYOUT.shards(name)],
 
 
+onstart:
+    print(
+        f"To watch a job: tail -f {LOGS}/*.log (images/s, time left, loss)\n",
+        file=sys.stderr,
+    )
+
+
 onsuccess:
     print(where_to_look(), file=sys.stderr)
