@@ -13,7 +13,7 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 
 from rediffuse.errors import UserError
 from rediffuse.metrics.features import measure
-from rediffuse.metrics.frechet import Statistics, frechet_distance, frechet_sd
+from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
 from rediffuse.metrics.inception_score import inception_score
 from rediffuse.networks.classifier import Classifier
 
@@ -107,7 +107,7 @@ def test_the_bootstraps_deviation_is_that_of_fresh_sets():
     reference = Statistics.of(features(20_000, 1, 0, shift=1.0))
     draw = lambda seed: np.random.default_rng(seed).standard_normal((400, 1))  # noqa: E731
     fresh = np.std([frechet_distance(Statistics.of(draw(seed)), reference) for seed in range(200)], ddof=1)
-    assert frechet_sd(draw(1000), reference, resamples=200) == pytest.approx(fresh, rel=0.3)
+    assert frechet_bootstrap(draw(1000), reference, resamples=200).std(ddof=1) == pytest.approx(fresh, rel=0.3)
 
 
 # --- inception score ---
@@ -147,3 +147,10 @@ def test_features_do_not_depend_on_the_batch():
     np.testing.assert_allclose(parts.features, whole.features, rtol=0, atol=1e-6)
     np.testing.assert_allclose(parts.log_probabilities, whole.log_probabilities, rtol=0, atol=1e-6)
     np.testing.assert_allclose(np.exp(whole.log_probabilities).sum(1), 1, rtol=0, atol=1e-6)
+
+
+def test_a_difference_of_sets_that_go_together_has_a_smaller_deviation_than_they_have():
+    base, reference = features(400, 3, 0, shift=1.0), Statistics.of(features(400, 3, 1))
+    moved = base + 0.01 * np.random.default_rng(2).standard_normal(base.shape)
+    first, second = frechet_bootstrap(base, reference), frechet_bootstrap(moved, reference)
+    assert (second - first).std() < 0.1 * first.std()

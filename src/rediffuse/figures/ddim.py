@@ -18,6 +18,7 @@ HOURS_PUBLISHED = (1000, 20.0)
 def table1(layout: Layout) -> None:
     """Table 1 as heat maps: ours, and the published numbers at the same steps."""
     table = tables.read(layout.artifact("ddim", "table1.csv"), "rediffuse table ddim table1")
+    table = table[table["metric"] == "FID"]
     ours = table[table["value"].notna()]
     etas = list(dict.fromkeys(ours["eta"]))
     theirs = table[(table["published_dataset"] == "CIFAR-10") & table["steps"].isin(ours["steps"]) & table["eta"].isin(etas)]

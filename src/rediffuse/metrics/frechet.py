@@ -51,11 +51,12 @@ def frechet_distance(a: Statistics, b: Statistics) -> float:
     return float(((a.mean - b.mean) ** 2).sum() + np.trace(a.covariance) + np.trace(b.covariance) - 2 * cross)
 
 
-def frechet_sd(features: NDArray[np.floating], reference: Statistics, resamples: int = 20, seed: int = 0) -> float:
-    """Standard deviation of the distance over bootstrap resamples of the features: the error from having drawn only n samples.
+def frechet_bootstrap(features: NDArray[np.floating], reference: Statistics, resamples: int = 20, seed: int = 0) -> Array:
+    """The distance over bootstrap resamples of the features, shape (resamples,): how it varies because only n samples were drawn.
 
-    It leaves out the reference set's error and the training's, which a second seed of training would show.
+    Sets of equal n are resampled alike, so that a difference of two that share their latents has its own, smaller, deviation. The
+    reference set's error is left out, and the training's, which a second seed of training would show.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = generator.integers(len(features), size=(resamples, len(features)))
-    return float(np.std([frechet_distance(Statistics.of(features[row]), reference) for row in rows], ddof=1))
+    return np.array([frechet_distance(Statistics.of(features[row]), reference) for row in rows])

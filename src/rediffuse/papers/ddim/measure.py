@@ -13,7 +13,7 @@ from rediffuse.config import Timing
 from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.files import write_arrays
 from rediffuse.metrics.features import measure
-from rediffuse.metrics.frechet import Statistics, frechet_distance, frechet_sd
+from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.progress import track
@@ -23,7 +23,7 @@ from rediffuse.sampling import Cell, draw, gather
 
 
 def table1(layout: Layout, device: torch.device) -> None:
-    """Frechet distance to the training set for every number of steps and every eta."""
+    """Frechet distance to the training set for every number of steps and every eta, and its rise from the eta before."""
     assert layout.preset.papers.ddim
     options = layout.preset.papers.ddim.table1
     name = _run(layout, options.samples)
@@ -31,27 +31,32 @@ def table1(layout: Layout, device: torch.device) -> None:
     data = load(layout.dataset(run.dataset))
     classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     reference = Statistics.of(measure(classifier, data.x("train")).features)
-    rows = []
+    rows: list[dict[str, Any]] = []
+    before: tuple[int, float, NDArray[Any]] | None = None
     for cell, drawn in _cells(layout, options.samples, data):
         features = measure(classifier, data.as_x(drawn)).features
-        rows.append(
-            {
-                "dataset": run.dataset,
-                "run": name,
-                "steps": cell.steps,
-                "eta": str(cell.eta),
-                "tau": cell.tau,
-                "distinct": len(SUBSEQUENCES[cell.tau](run.process.T, cell.steps)),
-                "clip": cell.clip,
-                "features": options.features,
-                "metric": "FID",
-                "unit": "",
-                "value": frechet_distance(Statistics.of(features), reference),
-                "sd": frechet_sd(features, reference),
-                "n": len(drawn),
-            }
-        )
-    write(layout.measurements("ddim", "table1"), pd.DataFrame(rows))
+        distance = frechet_distance(Statistics.of(features), reference)
+        resampled = frechet_bootstrap(features, reference)
+        about = {
+            "dataset": run.dataset,
+            "run": name,
+            "steps": cell.steps,
+            "eta": str(cell.eta),
+            "tau": cell.tau,
+            "distinct": len(SUBSEQUENCES[cell.tau](run.process.T, cell.steps)),
+            "clip": cell.clip,
+            "features": options.features,
+            "unit": "",
+            "n": len(drawn),
+        }
+        rows.append(about | {"metric": "FID", "value": distance, "sd": resampled.std(ddof=1)})
+        if before and before[0] == cell.steps:
+            # Both cells start from the same latents: their difference is known better than either.
+            rise, error = distance - before[1], (resampled - before[2]).std(ddof=1)
+            rows.append(about | {"metric": "FID rise", "value": rise, "sd": error})
+        before = cell.steps, distance, resampled
+    columns = ["dataset", "run", "steps", "eta", "tau", "distinct", "clip", "features", "metric", "unit", "value", "sd", "n"]
+    write(layout.measurements("ddim", "table1"), pd.DataFrame(rows)[columns])
 
 
 def fig3(layout: Layout, device: torch.device) -> None:

@@ -19,6 +19,7 @@ def table1(layout: Layout) -> None:
 
 
 def _markdown(table: pd.DataFrame) -> str:
+    table = table[table["metric"] == "FID"]
     ours, first = table[table["value"].notna()], table.iloc[0]
     steps = sorted(table["steps"].unique())
     n = ours.groupby("steps")["n"].first()

@@ -11,7 +11,7 @@ from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.files import write_arrays
 from rediffuse.metrics.bits import mean_and_error, variational_bound
 from rediffuse.metrics.features import measure
-from rediffuse.metrics.frechet import Statistics, frechet_distance, frechet_sd
+from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
 from rediffuse.metrics.inception_score import inception_score
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
@@ -49,7 +49,8 @@ def table1(layout: Layout, device: torch.device) -> None:
         rows.append(sampled | {"split": "", "metric": "IS", "value": score, "sd": score_sd})
         for split in ("train", "test"):
             reference = Statistics.of(measure(classifier, data.x(split)).features)
-            distance, sd = frechet_distance(Statistics.of(measured.features), reference), frechet_sd(measured.features, reference)
+            distance = frechet_distance(Statistics.of(measured.features), reference)
+            sd = frechet_bootstrap(measured.features, reference).std(ddof=1)
             rows.append(sampled | {"split": split, "metric": "FID", "value": distance, "sd": sd})
         for split in ("test", "train"):
             rows += [about | row for row in likelihood(layout, samples.run, data, split, device)]
