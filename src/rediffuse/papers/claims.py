@@ -33,17 +33,14 @@ def positive(difference: float, error: float, measured: str, why: str) -> Verdic
 
 def rising(label: str, values: Sequence[float], sds: Sequence[float]) -> tuple[bool, str, str]:
     """Whether values rise strictly; the values as text, with the smallest rise in deviations; and where they do not rise, by how much."""
-    text = f"{label}: " + " < ".join(f"{value:.3g}" for value in values)
-    falls = []
-    for k, (low, high) in enumerate(pairwise(values)):
+    text, falls, rises = f"{label}: {values[0]:.3g}", [], []
+    for (low, high), (low_sd, high_sd) in zip(pairwise(values), pairwise(sds), strict=True):
+        rises.append((high - low) / (low_sd**2 + high_sd**2) ** 0.5)
+        text += f" {'<' if high > low else '≥'} {high:.3g}"
         if high <= low:
-            error = (sds[k] ** 2 + sds[k + 1] ** 2) ** 0.5
-            falls.append(f"{label}: {low:.3g} is followed by {high:.3g} ({(low - high) / error:.1f} standard deviations)")
-            text = text.replace(f"{low:.3g} < {high:.3g}", f"{low:.3g} ≥ {high:.3g}")
+            falls.append(f"{label}: {low:.3g} is followed by {high:.3g} ({-rises[-1]:.1f} standard deviations)")
     if not falls:
-        errors = [(low**2 + high**2) ** 0.5 for low, high in pairwise(sds)]
-        least = min((high - low) / error for (low, high), error in zip(pairwise(values), errors, strict=True))
-        text += f" (least rise {least:.1f} standard deviations)"
+        text += f" (least rise {min(rises):.1f} standard deviations)"
     return not falls, text, "; ".join(falls)
 
 

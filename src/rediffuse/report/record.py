@@ -1,5 +1,6 @@
 """`rediffuse record`: the snapshot that git holds, and the stages by which DVC knows the preset's files."""
 
+import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rediffuse.report.gather import papers
 
 DVC = Path("dvc.yaml")
 LARGEST = 1024 * 1024
-"""Bytes of a picture that git is still given."""
+"""Bytes of a file that git is still given."""
 HEADER = """\
 # Written by `make record`; do not edit. Snakemake makes everything, DVC holds it: each stage names outputs of the Snakefile, of recorded
 # presets alone, so that `dvc pull` and `dvc repro` never meet a file that nobody has, nor start a run that nobody asked for.
@@ -25,11 +26,13 @@ def record(layout: Layout) -> list[str]:
     content = stages(layout, DVC)
     wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
     wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*"))]
-    wanted = [path for path in wanted if path.suffix in (".csv", ".json", ".md", ".png") and path.stat().st_size <= LARGEST]
+    # All is read before the snapshot that stands there is touched.
+    files = {path: read_bytes(path, "snakemake --cores all") for path in wanted if path.suffix in (".csv", ".json", ".md", ".png")}
     snapshot = Path("docs") / layout.results
     shutil.rmtree(snapshot, ignore_errors=True)
-    for path in wanted:
-        write_bytes(snapshot / path.relative_to(layout.results), read_bytes(path, "snakemake --cores all"))
+    for path, file in files.items():
+        if len(file) <= LARGEST:
+            write_bytes(snapshot / path.relative_to(layout.results), file)
     write_bytes(snapshot / "README.md", page)
     write_text(DVC, HEADER + dump(content))
     folders = {layout.dataset(name).as_posix().replace("/", "-") for name in layout.preset.datasets}
@@ -71,8 +74,6 @@ def stages(layout: Layout, path: Path) -> dict[str, Any]:
 
 
 def dump(content: dict[str, Any]) -> str:
-    import io
-
     from ruamel.yaml import YAML
 
     yaml = YAML()

@@ -1,4 +1,4 @@
-"""Noise that belongs to a sample's index, so that a sample does not depend on the batch, the shard or the device it is drawn in."""
+"""Noise that belongs to a sample's index: the same whatever batch, shard or device the sample is drawn in."""
 
 from collections.abc import Sequence
 

@@ -16,25 +16,24 @@ def _table(layout: Layout) -> pd.DataFrame:
     return tables.read(layout.artifact("ddim", "table1.csv"), "rediffuse table ddim table1")
 
 
-def _distances(layout: Layout, S: int, etas: Sequence[str]) -> tuple[list[float], list[float]]:
-    rows = [one(_table(layout), steps=S, eta=eta, metric="FID") for eta in etas]
-    return [row["value"] for row in rows], [row["sd"] for row in rows]
+def _distances(table: pd.DataFrame, S: int, etas: Sequence[str]) -> list[float]:
+    return [one(table, steps=S, eta=eta, metric="FID")["value"] for eta in etas]
 
 
 def eta_order(steps: Sequence[int]) -> Callable[[Layout], Verdict]:
     """Frechet distance rises strictly with eta at each of these numbers of steps."""
 
     def check(layout: Layout) -> Verdict:
-        texts, falls = [], []
+        table, texts, falls = _table(layout), [], []
         for S in steps:
-            values, _ = _distances(layout, S, NUMERIC)
-            rises = {eta: one(_table(layout), steps=S, eta=eta, metric="FID rise") for eta in NUMERIC[1:]}
-            texts.append(f"S = {S}: " + ", ".join(f"{value:.3g}" for value in values))
+            values = _distances(table, S, NUMERIC)
+            rises = {eta: one(table, steps=S, eta=eta, metric="FID rise") for eta in NUMERIC[1:]}
             for eta, rise in rises.items():
                 if rise["value"] <= 0:
                     falls.append(f"S = {S}: {rise['value']:.2g} ± {rise['sd']:.2g} on the way to eta {eta}")
             least = min(rises.values(), key=lambda rise: rise["value"] / rise["sd"])
-            texts[-1] += f" (least rise {least['value']:.2g} ± {least['sd']:.2g}, to eta {least['eta']})"
+            order = ", ".join(f"{value:.3g}" for value in values)
+            texts.append(f"S = {S}: {order} (least rise {least['value']:.2g} ± {least['sd']:.2g}, to eta {least['eta']})")
         return decide(not falls, "; ".join(texts), "; ".join(falls))
 
     return check
@@ -44,7 +43,7 @@ def sigma_hat_worst(S: int) -> Callable[[Layout], Verdict]:
     """sigma-hat has the largest Frechet distance of its column."""
 
     def check(layout: Layout) -> Verdict:
-        values, _ = _distances(layout, S, [*NUMERIC, "sigma-hat"])
+        values = _distances(_table(layout), S, [*NUMERIC, "sigma-hat"])
         text = f"S = {S}: sigma-hat {values[-1]:.3g}, the rest at most {max(values[:-1]):.3g}"
         return decide(values[-1] > max(values[:-1]), text, "another eta is worse")
 
@@ -56,12 +55,12 @@ def more_steps(layout: Layout) -> Verdict:
 
     Where n is smaller at more steps, the distance's bias speaks against the claim; where it is larger, the check cannot be made.
     """
-    sizes = [one(_table(layout), steps=S, eta="0.0", metric="FID")["n"] for S in (10, 20, 50, 100)]
-    if sizes != sorted(sizes, reverse=True):
+    table = _table(layout)
+    rows = [one(table, steps=S, eta="0.0", metric="FID") for S in (100, 50, 20, 10)]
+    sizes = [row["n"] for row in rows]
+    if sizes != sorted(sizes):
         return not_tested("more samples at more steps: the bias of the distance would favour the claim")
-    found = [_distances(layout, S, ["0.0"]) for S in (100, 50, 20, 10)]
-    held, text, why = rising("S = 100, 50, 20, 10", [value[0] for value, _ in found], [sd[0] for _, sd in found])
-    return decide(held, text, why)
+    return decide(*rising("S = 100, 50, 20, 10", [row["value"] for row in rows], [row["sd"] for row in rows]))
 
 
 def linear_time(layout: Layout) -> Verdict:
