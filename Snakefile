@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from shlex import quote
 
+from rediffuse.datasets import folder
 from rediffuse.presets import load_preset, preset_path
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
@@ -15,6 +16,11 @@ config.setdefault("preset", "laptop")
 try:
     PRESET_FILE = preset_path(str(config["preset"]))
     PRESET = load_preset(PRESET_FILE)
+    IMAGES = {
+        name: folder.files(data.path)
+        for name, data in PRESET.datasets.items()
+        if data.kind == "folder"
+    }
 except UserError as error:
     # Snakemake would wrap it in a traceback of its own and exit with status 1.
     print(f"rediffuse: {error}", file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ FLOORS = [
     {"errors", "files", "config", "presets", "paths", "provenance", "progress", "device"},
     {"processes", "networks", "datasets"},
     {"samplers"},
-    {"training", "runs", "sampling", "metrics"},
+    {"training", "build", "runs", "sampling", "metrics"},
     {"papers"},
     {"figures", "report"},
     {"cli"},

@@ -10,11 +10,9 @@ import torch
 from torch import nn
 
 from rediffuse import training
-from rediffuse.config import Run, Training
+from rediffuse.build import About, diffusion_loss
+from rediffuse.config import Gaussian, Linear, Run, Training
 from rediffuse.errors import UserError
-from rediffuse.processes import schedules
-from rediffuse.processes.gaussian import GaussianProcess
-from rediffuse.runs import diffusion_loss
 from rediffuse.training import rate, train
 
 
@@ -257,14 +255,16 @@ def test_a_row_of_the_history_holds_the_mean_loss_since_the_last_one(monkeypatch
 
 @pytest.mark.parametrize(("objective", "levels", "first"), [("simple", 256, 1), ("simple", None, 1), ("bound", 256, 1), ("bound", None, 2)])
 def test_times_are_drawn_evenly_from_1_to_T_or_from_2_where_the_edge_learns_nothing(objective, levels, first):
-    process, seen = GaussianProcess(schedules.linear(5)), []
-    run = Run.model_construct(objective=objective, predicts="eps", variance="fixed-large")
+    seen = []
+    process = Gaussian(kind="gaussian", T=5, schedule=Linear(kind="linear"))
+    run = Run.model_construct(process=process, objective=objective, predicts="eps", variance="fixed-large")
 
     def network(x, t):
         seen.append(t + 1)
         return x
 
-    diffusion_loss(run, process, levels)(network, (torch.zeros(6000, 2),), torch.Generator().manual_seed(0))
+    about = About("data", (2,), levels, None, 0.0)
+    diffusion_loss(run, about, torch.device("cpu"))(network, (torch.zeros(6000, 2),), torch.Generator().manual_seed(0))
     counts = torch.bincount(seen[0], minlength=6)
     expected = 6000 / (6 - first)
     assert counts[:first].sum() == 0 and counts.sum() == 6000

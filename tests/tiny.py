@@ -14,22 +14,79 @@ from ruamel.yaml import YAML
 from rediffuse.cli import main
 
 TRAINING = {"steps": 20, "batch": 8, "lr": 1e-3, "ema_decay": 0.7}
+CONV = {"kind": "multi-scale", "scales": 2, "filters": 2, "conv_layers": 1, "upper_units": 2, "upper_layers": 1, "bumps": 2}
+LOG_SPACED = {"kind": "gaussian", "T": 6, "schedule": {"kind": "log-spaced", "ratio_1": 1e-3, "ratio_T": 100.0}}
 PRESET: dict[str, Any] = {
-    "datasets": {"digits": {"kind": "digits"}, "roll": {"kind": "swiss-roll", "train": 200, "test": 50}},
+    "datasets": {
+        "digits": {"kind": "digits"},
+        "roll": {"kind": "swiss-roll", "train": 200, "test": 50},
+        "beat": {"kind": "heartbeat", "length": 6, "period": 3, "train": 50, "test": 20},
+        "leaves": {"kind": "dead-leaves", "size": 4, "radius_max": 4.0, "train": 40, "test": 6},
+        "bark": {"kind": "textures", "images": ["brick"], "size": 4, "shrink": 8, "train": 40, "test": 6},
+        "ink": {"kind": "digits", "standardise": True},
+    },
     "features": {"classifier": {"dataset": "digits", "width": 4, "training": dict(TRAINING)}},
     "runs": {
         "roll": {
             "dataset": "roll",
-            "process": {"T": 6, "schedule": {"kind": "harmonic", "beta_1": 3e-4, "beta_T": 0.99}},
+            "process": {"kind": "gaussian", "T": 6, "schedule": {"kind": "harmonic", "beta_1": 3e-4, "beta_T": 0.99}},
             "network": {"kind": "rbf", "units": 4},
             "predicts": "residual",
             "variance": "learned",
             "objective": "bound",
             "training": dict(TRAINING),
         },
+        "rates": {
+            "dataset": "roll",
+            "process": {
+                "kind": "gaussian",
+                "T": 6,
+                "schedule": {"kind": "learned", "start": {"kind": "harmonic", "beta_1": 3e-4, "beta_T": 0.99}},
+            },
+            "network": {"kind": "rbf", "units": 4},
+            "predicts": "residual",
+            "variance": "learned",
+            "objective": "bound",
+            "training": dict(TRAINING),
+        },
+        "beat": {
+            "dataset": "beat",
+            "process": {"kind": "binomial", "T": 6, "rate": 0.3},
+            "network": {"kind": "mlp", "layers": 2, "units": 4, "shared_readout": True},
+            "predicts": "x0",
+            "objective": "bound",
+            "training": dict(TRAINING),
+        },
+        "leaves": {
+            "dataset": "leaves",
+            "process": dict(LOG_SPACED),
+            "network": dict(CONV),
+            "predicts": "attractor",
+            "variance": "learned",
+            "objective": "bound",
+            "training": dict(TRAINING),
+        },
+        "bark": {
+            "dataset": "bark",
+            "process": dict(LOG_SPACED),
+            "network": dict(CONV),
+            "predicts": "residual",
+            "variance": "learned",
+            "objective": "bound",
+            "training": dict(TRAINING),
+        },
+        "ink": {
+            "dataset": "ink",
+            "process": dict(LOG_SPACED),
+            "network": {"kind": "multi-scale", "conv_layers": 0, "dense_units": 4, "dense_layers": 1, "bumps": 2},
+            "predicts": "eps",
+            "variance": "learned",
+            "objective": "bound",
+            "training": dict(TRAINING),
+        },
         "digits": {
             "dataset": "digits",
-            "process": {"T": 6, "schedule": {"kind": "linear"}},
+            "process": {"kind": "gaussian", "T": 6, "schedule": {"kind": "linear"}},
             "network": {
                 "kind": "unet",
                 "base_channels": 4,
@@ -46,11 +103,29 @@ PRESET: dict[str, Any] = {
         },
     },
     "samples": {
+        "inks": {"kind": "ancestral", "run": "ink", "n": 12, "chunk": 12},
         "plain": {"kind": "ancestral", "run": "digits", "n": 12, "chunk": 4, "shards": 2},
         "sweep": {"kind": "ddim", "run": "digits", "steps": [2, 3], "eta": [0, "sigma-hat"], "tau": "linear", "n": 12, "chunk": 6},
     },
     "papers": {
-        "sohl2015": {"fig1": {"run": "roll", "n": 20}, "table1": {"runs": ["roll"], "n": 20}},
+        "sohl2015": {
+            "table1": {"runs": ["roll", "rates", "beat", "leaves"], "n": 6, "strata": 3},
+            "table2": {"leaves": "leaves", "digits": "inks", "validation": 100, "kmeans": 10, "blur": 0.5, "scales": 2},
+            "fig1": {"run": "roll", "n": 20},
+            "fig2": {"run": "beat", "n": 20, "rows": 4},
+            "fig3": {"run": "leaves", "n": 4, "draws": 2, "columns": 3},
+            "fig4": {"run": "leaves", "size": 8, "n": 1},
+            "fig5": {"run": "bark", "size": 8, "hole": 2, "pictures": 2, "rounds": 2, "draws": 2},
+            "fig_app1": {"samples": "inks", "rows": 2, "columns": 3},
+            "fig_d1": {
+                "network": {"kind": "multi-scale", "scales": 2, "filters": 4, "conv_layers": 1, "dense_units": 4, "dense_layers": 1},
+                "resolution": 8,
+                "channels": 3,
+            },
+            "entropy": {"runs": ["roll", "beat"], "n": 6},
+            "ablation": {"runs": ["roll", "rates"], "n": 6, "n_perfect": 4},
+            "products": {"run": "beat", "n": 100, "T": 10},
+        },
         "ddpm": {
             "table1": {"samples": ["plain"], "features": "classifier", "n": 10, "strata": 2},
             "fig1": {"samples": "plain", "rows": 2, "columns": 2},

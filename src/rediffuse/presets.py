@@ -13,8 +13,14 @@ from rediffuse.config import (
     DDIM,
     DDPM,
     AncestralSamples,
+    Binomial,
+    BoundTable,
     Dataset,
+    Digits,
     Features,
+    InpaintingFigure,
+    ModelTable,
+    MultiScaleOptions,
     Name,
     Options,
     Papers,
@@ -22,10 +28,14 @@ from rediffuse.config import (
     Samples,
     Sohl2015,
     SweepSamples,
+    Textures,
     wrong,
 )
+from rediffuse.datasets.digits import SIDE, TRAIN
 from rediffuse.errors import UserError
 
+IMAGES = ("dead-leaves", "textures", "folder")
+"""Kinds of data sets that are grey pictures of unit variance."""
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 
 
@@ -57,14 +67,31 @@ class Preset(Options):
         for name, run in (self.runs | self.features).items():
             block = "runs" if name in self.runs else "features"
             _named(f"{block}.{name}.dataset", run.dataset, self.datasets)
+            if isinstance(run, Run):
+                self._check_run(name, run)
             if name in self.runs and name in self.features:
                 raise wrong(f"features.{name}", name, "a name that no run has")
+
+    def _check_run(self, name: str, run: Run) -> None:
+        kind = self._kind(run)
+        if isinstance(run.process, Binomial) != (kind == "heartbeat"):
+            binary = [name for name, data in self.datasets.items() if (data.kind == "heartbeat") == isinstance(run.process, Binomial)]
+            expected = "binary data for the binomial process" if isinstance(run.process, Binomial) else "no binary data for a Gaussian one"
+            raise wrong(
+                f"runs.{name}.dataset", run.dataset, f"{expected}: one of {', '.join(binary) or 'nothing: none is defined that fits'}"
+            )
+        if isinstance(run.network, MultiScaleOptions):
+            size = getattr(self.datasets[run.dataset], "size", SIDE)
+            _coarsest(f"runs.{name}.network.scales" if kind == "digits" else f"datasets.{run.dataset}.size", size, run.network)
 
     def _check_samples(self) -> None:
         for name, samples in self.samples.items():
             key = f"samples.{name}"
-            # x0-hat is clipped to [-1, 1] in some cells, and continuous data lie beyond.
-            _named(f"{key}.run", samples.run, {name: run for name, run in self.runs.items() if self._kind(run) != "swiss-roll"})
+            images = {name: run for name, run in self.runs.items() if self._kind(run) in ("digits", *IMAGES)}
+            if isinstance(samples, SweepSamples):
+                # x0-hat is clipped to [-1, 1] in some cells of a sweep, and continuous data lie beyond.
+                images = {name: run for name, run in images.items() if not self._continuous(run)}
+            _named(f"{key}.run", samples.run, images)
             chunks = -(-samples.n // samples.chunk)
             if samples.shards > chunks:
                 raise wrong(f"{key}.shards", samples.shards, f"at most n / chunk, rounded up ({chunks})")
@@ -74,13 +101,89 @@ class Preset(Options):
                 _distinct(f"{key}.eta", samples.eta)
 
     def _check_sohl2015(self, paper: Sohl2015) -> None:
-        rolls = {name: run for name, run in self.runs.items() if self._kind(run) == "swiss-roll"}
-        _named("papers.sohl2015.fig1.run", paper.fig1.run, rolls)
-        for name in paper.table1.runs:
-            _named("papers.sohl2015.table1.runs", name, rolls)
+        key = "papers.sohl2015"
+        for name in paper.table1.runs if paper.table1 else []:
+            _named(f"{key}.table1.runs", name, self._scored())
+        if paper.table2:
+            self._check_table2(f"{key}.table2", paper.table2, paper.table1)
+        for block in ("fig1", "fig2", "fig3", "products"):
+            kinds = {"fig1": ["swiss-roll"], "fig2": ["heartbeat"], "products": ["heartbeat"]}.get(block, [])
+            options = getattr(paper, block)
+            if options:
+                _named(f"{key}.{block}.run", options.run, self._of_kinds(kinds) if kinds else self._images())
+        for block, kinds in (("ablation", ["swiss-roll"]), ("entropy", ["swiss-roll", "heartbeat"])):
+            options = getattr(paper, block)
+            for name in options.runs if options else []:
+                _named(f"{key}.{block}.runs", name, self._of_kinds(kinds))
+        if paper.fig4:
+            _named(f"{key}.fig4.run", paper.fig4.run, self._of_kinds(["dead-leaves"]))
+            self._check_size(f"{key}.fig4.size", paper.fig4.size, paper.fig4.run)
+        if paper.fig5:
+            self._check_fig5(f"{key}.fig5", paper.fig5)
+        if paper.fig_app1:
+            grid = paper.fig_app1
+            ancestral = {name: samples for name, samples in self.samples.items() if isinstance(samples, AncestralSamples)}
+            _named(f"{key}.fig_app1.samples", grid.samples, ancestral)
+            if grid.rows * grid.columns > ancestral[grid.samples].n:
+                raise wrong(f"{key}.fig_app1.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
+        if paper.fig_d1:
+            _coarsest(f"{key}.fig_d1.resolution", paper.fig_d1.resolution, paper.fig_d1.network)
+
+    def _check_table2(self, key: str, table: ModelTable, table1: BoundTable | None) -> None:
+        if table1 is None:
+            raise wrong("papers.sohl2015.table1", None, "its options: table2 takes n, strata and seed from them")
+        _named(f"{key}.leaves", table.leaves, self._images())
+        fit = {
+            name: samples
+            for name, samples in self.samples.items()
+            if isinstance(samples, AncestralSamples) and self._kind(self.runs[samples.run]) == "digits"
+        }
+        _named(f"{key}.digits", table.digits, fit)
+        if table.validation + table.kmeans > TRAIN:
+            raise wrong(
+                f"{key}.validation", table.validation, f"at most {TRAIN - table.kmeans}: kmeans needs as many of {TRAIN} images itself"
+            )
+
+    def _check_fig5(self, key: str, figure: InpaintingFigure) -> None:
+        _named(f"{key}.run", figure.run, self._of_kinds(["textures", "folder"]))
+        self._check_size(f"{key}.size", figure.size, figure.run)
+        if figure.hole >= figure.size:
+            raise wrong(f"{key}.hole", figure.hole, f"less than size ({figure.size}): with nothing known r(x) says nothing")
+        data = self.datasets[self.runs[figure.run].dataset]
+        if isinstance(data, Textures) and figure.size > 512 // data.shrink // 4:
+            raise wrong(f"{key}.size", figure.size, f"at most {512 // data.shrink // 4}, the width of the held-out quarter of a photograph")
+
+    def _check_size(self, key: str, size: int, name: str) -> None:
+        """That the network of a run makes pictures of a size."""
+        network, data = self.runs[name].network, self.datasets[self.runs[name].dataset]
+        own = getattr(data, "size", size)
+        if isinstance(network, MultiScaleOptions):
+            _coarsest(key, size, network)
+        if size != own and not (isinstance(network, MultiScaleOptions) and not network.dense_units):
+            raise wrong(
+                key, size, f"{own}, the size of datasets.{self.runs[name].dataset}: only a network without a dense pathway makes others"
+            )
+
+    def _scored(self) -> dict[str, Run]:
+        """Runs that K is computed for: of continuous or dequantised data, or binomial."""
+        return {name: run for name, run in self.runs.items() if isinstance(run.process, Binomial) or self._continuous(run)}
+
+    def _images(self) -> dict[str, Run]:
+        return {name: run for name, run in self._scored().items() if self._kind(run) in ("digits", *IMAGES)}
+
+    def _of_kinds(self, kinds: list[str]) -> dict[str, Run]:
+        return {name: run for name, run in self._scored().items() if self._kind(run) in kinds}
+
+    def _continuous(self, run: Run) -> bool:
+        data = self.datasets[run.dataset]
+        return data.standardise if isinstance(data, Digits) else data.kind != "heartbeat"
 
     def _check_ddpm(self, paper: DDPM) -> None:
-        ancestral = {name: samples for name, samples in self.samples.items() if isinstance(samples, AncestralSamples)}
+        ancestral = {
+            name: samples
+            for name, samples in self.samples.items()
+            if isinstance(samples, AncestralSamples) and not self._continuous(self.runs[samples.run])
+        }
         for name in paper.table1.samples:
             _named("papers.ddpm.table1.samples", name, ancestral)
             run = self.samples[name].run
@@ -130,6 +233,12 @@ class Preset(Options):
 def _named(key: str, name: object, known: dict[Any, Any]) -> None:
     if name not in known:
         raise wrong(key, name, f"one of {', '.join(map(str, known)) or 'nothing: none is defined that fits'}")
+
+
+def _coarsest(key: str, size: int, network: MultiScaleOptions) -> None:
+    side = 2 ** (network.scales - 1)
+    if size % side:
+        raise wrong(key, size, f"a multiple of {side}, one pixel of the coarsest of the network's {network.scales} scales")
 
 
 def _distinct(key: str, values: Sequence[object]) -> None:

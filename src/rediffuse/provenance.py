@@ -32,7 +32,7 @@ def code_hash(module: str) -> str:
 
 def _walk(module: str, seen: dict[str, str]) -> None:
     path = _file(module)
-    if module in seen or module in NOT_NUMBERS or path is None:
+    if module in seen or module in NOT_NUMBERS or module.startswith("rediffuse.config.") or path is None:
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):

@@ -30,6 +30,7 @@ class Cell:
     """A number, "sigma-hat", or "ancestral"."""
     tau: str
     clip: bool
+    """Whether x0-hat is clipped to [-1, 1]; never of continuous data, which lie beyond."""
 
     @property
     def key(self) -> str:
@@ -53,19 +54,19 @@ def chunks(samples: Samples, shard: int) -> list[range]:
 
 def draw(loaded: LoadedRun, cell: Cell, indices: range, seed: int, device: torch.device) -> torch.Tensor:
     """The samples of a cell with these indices, shape (len(indices), *shape), as the network sees data."""
-    noise = SampleNoise(seed, indices, loaded.shape, device)
-    denoiser, x_T = loaded.denoiser(cell.clip), noise()
+    noise = SampleNoise(seed, indices, loaded.about.shape, device)
+    x_T = noise()
     if cell.eta == "ancestral":
-        return ancestral.sample(denoiser, x_T, noise)
-    tau = SUBSEQUENCES[cell.tau](loaded.process.T, cell.steps)
+        return ancestral.sample(loaded.reverse(cell.clip), x_T, noise)
+    tau = SUBSEQUENCES[cell.tau](loaded.T, cell.steps)
     eta: Any = cell.eta
-    return ddim.sample(denoiser, x_T, tau, eta, noise)
+    return ddim.sample(loaded.denoiser(cell.clip), x_T, tau, eta, noise)
 
 
 def sample(samples: Samples, loaded: LoadedRun, shard: int, device: torch.device, path: Path, to_levels: Any, what: str) -> None:
     """Draw a shard of every cell and write it to an .npz file: cell key -> (n, *shape), grey levels where the data have them."""
     drawn: Arrays = {}
-    jobs = [(cell, indices) for cell in cells(samples, loaded.process.T) for indices in chunks(samples, shard)]
+    jobs = [(cell, indices) for cell in cells(samples, loaded.T) for indices in chunks(samples, shard)]
     for cell, indices in track(jobs, len(jobs), what, samples.chunk):
         x = to_levels(draw(loaded, cell, indices, samples.seed, device).float().cpu().numpy())
         drawn[cell.key] = np.concatenate([drawn[cell.key], x]) if cell.key in drawn else x

@@ -2,6 +2,9 @@
 
 
 rule prepare:
+    input:
+        # A folder of the user's own images is what its data set depends on.
+        lambda w: IMAGES.get(w.dataset, []),
     output:
         arrays="data/{dataset}-{hash}/arrays.npz",
         about="data/{dataset}-{hash}/dataset.json",

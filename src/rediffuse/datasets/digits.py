@@ -4,6 +4,8 @@ import numpy as np
 
 from rediffuse.files import Arrays
 
+SIDE = 8
+"""Pixels a side."""
 LEVELS = 17
 CLASSES = 10
 TRAIN = 1500

@@ -11,32 +11,51 @@ from rediffuse.errors import UserError
 from rediffuse.files import Arrays, read_arrays, read_bytes, read_json, sha256
 
 MADE_BY = "rediffuse prepare"
+SPLITS = ("train", "test")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A prepared data set. Networks see `array * multiply + add`; `levels` is None where the data are continuous."""
+    """A prepared data set. Networks see `array * multiply + add`; `levels` is None where the arrays hold no grey levels (or bits).
+
+    Where `dequantise`, the width of one grey level as networks see it, is not 0, noise uniform on so much has been added.
+    """
 
     name: str
     shape: tuple[int, ...]
     levels: int | None
     multiply: float
     add: float
+    dequantise: float
     classes: int | None
     sha256: str
     arrays: Arrays
 
     def x(self, split: str) -> Any:
-        """The split as networks see it: float32, shape (n, *shape)."""
-        return self.as_x(self.arrays[f"x_{split}"])
+        """The split as networks see it: float32, shape (n, *shape). Its noise, where it has any, is always the same."""
+        array = self.arrays[f"x_{split}"]
+        if not self.dequantise:
+            return self.as_x(array)
+        noise = np.random.Generator(np.random.PCG64(SPLITS.index(split))).random(array.shape) - 0.5
+        return self.as_x(array + noise * (self.dequantise / self.multiply))
 
     def as_x(self, array: Any) -> Any:
-        """A stored array as networks see it: grey levels run from -1 to 1."""
+        """A stored array as networks see it, without noise: float32."""
         return (array * self.multiply + self.add).astype(np.float32)
 
     def to_levels(self, x: Any) -> Any:
-        """Samples as grey levels: clipped and rounded to the data's own grid (uint8); continuous data stay as they are."""
-        return x if self.levels is None else np.rint((np.clip(x, -1, 1) - self.add) / self.multiply).astype(np.uint8)
+        """Samples as grey levels: clipped and rounded to the data's own grid (uint8); what has no grey levels stays as it is."""
+        return x if self.levels is None else np.rint(np.clip((x - self.add) / self.multiply, 0, self.levels - 1)).astype(np.uint8)
+
+    @property
+    def binary(self) -> bool:
+        """Whether networks see bits, 0 and 1."""
+        return self.levels == 2 and (self.multiply, self.add) == (1, 0)
+
+    @property
+    def continuous(self) -> bool:
+        """Whether what networks see has a density."""
+        return self.levels is None or self.dequantise > 0
 
     @property
     def dims(self) -> int:
@@ -49,9 +68,12 @@ def load(folder: Path) -> Prepared:
     about = read_json(about_path, MADE_BY)
     try:
         expected = str(about["files"]["arrays.npz"]["sha256"])
-        shape, splits = tuple(map(int, about["shape"])), {split: int(about["splits"][split]["n"]) for split in ("train", "test")}
+        shape, splits = tuple(map(int, about["shape"])), {split: int(about["splits"][split]["n"]) for split in SPLITS}
         multiply, add = float(about["scale"]["multiply"]), float(about["scale"]["add"])
+        dequantise = 0.0 if about["dequantisation"] is None else float(about["dequantisation"]["width"])
         levels, classes = (about[key] and int(about[key]) for key in ("levels", "classes"))
+        if not (0 < multiply < math.inf and math.isfinite(add) and 0 <= dequantise < math.inf):
+            raise ValueError(f"scale.multiply {multiply}, scale.add {add}, dequantisation.width {dequantise}")
         name = str(about["name"])
     except KeyError as error:
         raise UserError(f"{about_path}: key {error} not found; expected the file that `{MADE_BY}` makes") from None
@@ -65,4 +87,4 @@ def load(folder: Path) -> Prepared:
             raise UserError(f"{path}: x_{split}: found {'nothing' if x is None else f'shape {x.shape}'}; expected shape {(n, *shape)}")
     if found != expected:
         raise UserError(f"{path}: found sha256 {found[:12]}...; expected {expected[:12]}... by dataset.json: changed since `{MADE_BY}`")
-    return Prepared(name, shape, levels, multiply, add, classes, found, arrays)
+    return Prepared(name, shape, levels, multiply, add, dequantise, classes, found, arrays)

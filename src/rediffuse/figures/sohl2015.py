@@ -1,16 +1,24 @@
 """Figures of Sohl-Dickstein et al. 2015."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from numpy.typing import NDArray
 
 from rediffuse.figures import style
-from rediffuse.files import read_arrays
+from rediffuse.figures.sohl2015_images import fig3, fig4, fig5, fig_app1
+from rediffuse.files import read_arrays, read_json
+from rediffuse.papers import tables
 from rediffuse.paths import Layout
+
+MADE_BY = "rediffuse measure sohl2015"
 
 
 def fig1(layout: Layout) -> None:
-    """Figure 1: slices of the forward chain, of the learned reverse chain, and the drift; below it the exact drift."""
-    data = read_arrays(layout.artifact("sohl2015", "fig1.npz"), "rediffuse measure sohl2015 fig1")
+    """Figure 1: slices of the forward chain, of the learned reverse chain, and the drift; below it the exact drift. And an animation."""
+    data = read_arrays(layout.artifact("sohl2015", "fig1.npz"), f"{MADE_BY} fig1")
     T, axis = int(data["T"]), data["axis"]
     figure, panels = plt.subplots(4, 3, figsize=(6.6, 8.9), sharex=True, sharey=True)
     for column, t in enumerate((0, T // 2, T)):
@@ -47,6 +55,138 @@ def fig1(layout: Layout) -> None:
     notes = f"Swiss roll, T = {T}, {n} points a panel. Arrows have one scale a column and are faint"
     figure.suptitle(f"{notes}\nwhere $q(x^{{(t)}})$ is under 1e-4 of its peak; rms is over points of $q(x^{{(t)}})$", fontsize=9)
     style.save(figure, layout.artifact("sohl2015", "fig1.png"))
+    _animate(layout, data["reverse"])
 
 
-FIGURES = {"fig1": fig1}
+def _animate(layout: Layout, reverse: NDArray[Any]) -> None:
+    """The reverse chain from t = T to 0, a frame a step (every so many steps of a long chain), and the end held for two seconds."""
+    T = len(reverse) - 1
+    times = [*range(T, 0, -max(1, T // 60)), 0]
+    frames = []
+    for t in times:
+        figure, panel = plt.subplots(figsize=(2.6, 2.8), dpi=100)
+        panel.plot(*reverse[t].T, ".", markersize=1.6, color=style.OURS, alpha=0.6)
+        panel.set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), aspect="equal", title=f"reverse chain, t = {t}", xticks=[], yticks=[])
+        frames.append(style.frame(figure))
+    style.save_animation(frames, 80, 2000, layout.artifact("sohl2015", "fig1.gif"))
+
+
+def fig2(layout: Layout) -> None:
+    """Figure 2: sequences of the reverse chain at t = 0, T/2 and T, those moved so that the first beat of each comes first."""
+    data = read_arrays(layout.artifact("sohl2015", "fig2.npz"), f"{MADE_BY} fig2")
+    counts = tables.read(layout.artifact("sohl2015", "fig2.csv"), f"{MADE_BY} fig2").set_index("metric")
+    T = int(data["T"])
+    # As in the paper: each row is shifted by its own phase, at every t alike.
+    shifts = data["reverse_0"].argmax(1)
+    figure, panels = plt.subplots(1, 3, figsize=(6.6, 2.7), sharey=True)
+    for panel, t in zip(panels, (0, T // 2, T), strict=True):
+        rows = np.stack([np.roll(row, -shift) for row, shift in zip(data[f"reverse_{t}"], shifts, strict=True)])
+        panel.imshow(1 - rows, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+        panel.set(title={0: "t = 0: generated", T: f"t = T = {t}: noise"}.get(t, f"t = T/2 = {t}"), xlabel="bin", xticks=[0, 5, 10, 15])
+        panel.tick_params(length=2)
+    panels[0].set(ylabel="sample", yticks=[0, len(shifts) - 1], yticklabels=["1", str(len(shifts))])
+    valid = counts.loc["valid sequences"]
+    figure.suptitle(
+        f"Binary heartbeat, reverse chain: {valid['value']:.1%} ± {valid['sd']:.1%} of {valid['n']:.0f} generated sequences are "
+        f"heartbeats; the first {len(shifts)},\nshifted to begin with their first beat",
+        fontsize=9,
+    )
+    style.save(figure, layout.artifact("sohl2015", "fig2.png"))
+
+
+def fig_d1(layout: Layout) -> None:
+    """Figure D.1: the network, drawn from its own modules."""
+    about = read_json(layout.artifact("sohl2015", "fig_d1.json"), f"{MADE_BY} fig_d1")
+    stages = about["stages"]
+    pathways = {"conv": 0.0, "dense": 2.0}
+    figure, panel = plt.subplots(figsize=(6.6, 0.55 * (len(stages) + 1)))
+    levels: dict[str, float] = dict.fromkeys(pathways, 0.0)
+    level, last = 0.0, dict.fromkeys(pathways, "image")
+    places: dict[str, tuple[float, float]] = {}
+    arrows: list[tuple[str, str]] = []
+    previous = ""
+    for stage in stages:
+        pathway = stage["name"].split()[0]
+        if pathway in pathways:
+            levels[pathway] -= 1
+            places[stage["name"]] = (pathways[pathway], levels[pathway])
+            arrows.append((last[pathway], stage["name"]))
+            last[pathway] = stage["name"]
+            continue
+        level = min(level, *levels.values()) - (1 if places else 0)
+        places[stage["name"]] = (1.0, level)
+        arrows += [(name, stage["name"]) for name in dict.fromkeys(last.values())] if stage["name"] == "joined" else []
+        arrows += [(previous, stage["name"])] if previous and stage["name"] != "joined" else []
+        previous = stage["name"]
+    for stage in stages:
+        x, y = places[stage["name"]]
+        wide = 0.92
+        panel.add_patch(
+            FancyBboxPatch((x - wide, y - 0.3), 2 * wide, 0.6, boxstyle="round,pad=0,rounding_size=0.08", fc="#eef3f8", ec=style.OURS)
+        )
+        shape = " x ".join(map(str, stage["shape"]))
+        panel.text(x, y + 0.1, f"{stage['name']}: {shape}", ha="center", va="center", fontsize=8, weight="bold")
+        panel.text(x, y - 0.14, stage["description"], ha="center", va="center", fontsize=6.5)
+    for start, end in arrows:
+        (x0, y0), (x1, y1) = places[start], places[end]
+        panel.add_patch(FancyArrowPatch((x0, y0 - 0.3), (x1, y1 + 0.3), arrowstyle="-|>", mutation_scale=7, color=style.FORWARD, lw=0.8))
+    lowest = min(y for _, y in places.values())
+    panel.set(xlim=(-1.1, 3.1), ylim=(lowest - 0.5, 0.5))
+    panel.axis("off")
+    figure.suptitle(f"The multi-scale network (eq. 62-65), drawn from the code: {about['parameters']:,} parameters", fontsize=9)
+    style.save(figure, layout.artifact("sohl2015", "fig_d1.png"))
+
+
+def entropy(layout: Layout) -> None:
+    """The bounds of eq. 24 by t, the exact entropy between them, and the model's own."""
+    table = tables.read(layout.artifact("sohl2015", "entropy.csv"), f"{MADE_BY} entropy").astype({"model": float})
+    runs = list(table["run"].unique())
+    figure, panels = plt.subplots(2, len(runs), figsize=(3.3 * len(runs), 4.6), squeeze=False, sharex="col", height_ratios=[2, 1])
+    for column, run in enumerate(runs):
+        here = table[table["run"] == run]
+        t, lower = here["t"], here["lower"].replace(-np.inf, np.nan)
+        top, below = panels[:, column]
+        top.fill_between(t, lower, here["upper"], color=style.FAINT, lw=0, label="bounds of eq. 24")
+        top.plot(t, here["exact"], color=style.EXACT, lw=1.2, label="exact $H_q(X^{(t-1)} | X^{(t)})$")
+        top.plot(t, here["model"], color=style.OURS, lw=0.9, ls="--", label="model's $H_p$ (no claim)")
+        top.set(title=f"{run}: {len(here)} steps", ylabel="bits" if column == 0 else "")
+        # The bounds are narrow: where between them the exact value lies is drawn apart.
+        below.plot(t, (here["exact"] - lower) / (here["upper"] - lower), color=style.EXACT, lw=1.2)
+        below.axhspan(0, 1, color=style.FAINT, alpha=0.5, lw=0)
+        below.set(xlabel="t", ylim=(-0.1, 1.1), yticks=[0, 1])
+        below.set_yticklabels(["lower", "upper"] if column == 0 else [])
+    panels[0, 0].legend(fontsize=7, loc="best", frameon=False)
+    style.save(figure, layout.artifact("sohl2015", "entropy.png"))
+
+
+def ablation(layout: Layout) -> None:
+    """The gap of each run as a bar: the kernels' part, and the network's on top of it."""
+    table = tables.read(layout.artifact("sohl2015", "ablation.csv"), "rediffuse table sohl2015 ablation")
+    rows = {metric: here.set_index("run") for metric, here in table.groupby("metric", sort=False)}
+    gap, floor = rows["log-likelihood - K"], rows["gap of a perfect network"]
+    names = list(gap.index)
+    figure, panel = plt.subplots(figsize=(6.6, 0.42 * len(names) + 1.1))
+    y = np.arange(len(names))[::-1]
+    panel.barh(y, floor.loc[names, "value"], color=style.EXACT, height=0.6, label="the kernels' (diagonal Gaussians, perfect network)")
+    rest = (gap["value"] - floor["value"]).loc[names].clip(lower=0)
+    panel.barh(y, rest, left=floor.loc[names, "value"], color=style.OURS, height=0.6, label="the network's")
+    panel.errorbar(gap.loc[names, "value"], y, xerr=2 * gap.loc[names, "sd"], fmt="none", ecolor="black", elinewidth=0.9, capsize=2)
+    panel.axvline(0.5, color=style.FORWARD, lw=0.8, ls=":")
+    labels = [f"{name}\nT = {gap.loc[name, 'T']:.0f}, {gap.loc[name, 'schedule']}; {gap.loc[name, 'network']}" for name in names]
+    panel.set(yticks=y, xlabel="log-likelihood - K, bits (bars of error: 2 standard errors; dotted: half a bit)")
+    panel.set_yticklabels(labels, fontsize=6.5)
+    panel.legend(fontsize=7, frameon=False, loc="lower right")
+    style.save(figure, layout.artifact("sohl2015", "ablation.png"))
+
+
+FIGURES = {
+    "fig1": fig1,
+    "fig2": fig2,
+    "fig3": fig3,
+    "fig4": fig4,
+    "fig5": fig5,
+    "fig_app1": fig_app1,
+    "fig_d1": fig_d1,
+    "entropy": entropy,
+    "ablation": ablation,
+}

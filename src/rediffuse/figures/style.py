@@ -14,6 +14,7 @@ import seaborn as sns
 from einops import rearrange
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from rediffuse.files import write_bytes
 
@@ -38,6 +39,22 @@ def save(figure: Figure, path: Path) -> None:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", pad_inches=0.08, metadata={"Software": None})
     plt.close(figure)
+    write_bytes(path, buffer.getvalue())
+
+
+def frame(figure: Figure) -> Image.Image:
+    """The figure as a picture of an animation."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    plt.close(figure)
+    return Image.open(buffer).convert("P", palette=Image.Palette.ADAPTIVE, colors=32)
+
+
+def save_animation(frames: list[Image.Image], milliseconds: int, last: int, path: Path) -> None:
+    """Write a GIF that runs for ever, `milliseconds` a frame and the last one for `last`."""
+    buffer = io.BytesIO()
+    times = [milliseconds] * (len(frames) - 1) + [last]
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
     write_bytes(path, buffer.getvalue())
 
 

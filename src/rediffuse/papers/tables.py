@@ -1,7 +1,7 @@
 """Tables: our measurements with the published numbers beside them, as tidy CSV and as Markdown."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_text
 
 MEASURED = ["metric", "unit", "value", "sd", "n"]
+CURVES = ["t", "lower", "exact", "upper", "model_sd"]
 TIMES = ["seconds", "seconds_min", "seconds_max"]
 PUBLISHED = ["published", "published_sd", "published_dataset", "comparable", "source"]
 
@@ -25,7 +26,7 @@ def read(path: Path, made_by: str) -> pd.DataFrame:
     """A CSV of measurements or a table. Raises UserError if it is absent or no such CSV."""
     try:
         table = pd.read_csv(io.BytesIO(read_bytes(path, made_by)), dtype=str, keep_default_na=False)
-        return _numbers(table, ["value", "sd", "n", "steps", "T", "published", "published_sd", *TIMES])
+        return _numbers(table, ["value", "sd", "n", "steps", "T", "published", "published_sd", *TIMES, *CURVES])
     except ValueError as error:
         raise UserError(f"{path}: {error}; expected a CSV that `{made_by}` makes") from None
 
@@ -34,10 +35,13 @@ def write(path: Path, table: pd.DataFrame) -> None:
     write_text(path, table.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
 
 
-def beside(measured: pd.DataFrame, numbers: pd.DataFrame, keys: Sequence[str], stands_for: dict[str, str]) -> pd.DataFrame:
+def beside(
+    measured: pd.DataFrame, numbers: pd.DataFrame, keys: Sequence[str], stands_for: dict[str, str], same: Collection[str] = ()
+) -> pd.DataFrame:
     """The measured rows, each with the published number of its keys beside it; then the published rows that have no counterpart.
 
-    stands_for: our data set -> the published one whose numbers stand beside it. They are comparable only if the two are the same.
+    stands_for: our data set -> the published one whose numbers stand beside it. They are comparable only if the two are the same: of
+    one name, or among `same`, our data sets that are the published ones by definition.
     """
     ours = measured.assign(published_dataset=measured["dataset"].map(stands_for).fillna(""))
     theirs = numbers.rename(columns={"value": "published", "sd": "published_sd", "dataset": "published_dataset"})
@@ -48,7 +52,7 @@ def beside(measured: pd.DataFrame, numbers: pd.DataFrame, keys: Sequence[str], s
     both = table["value"].notna() & table["published"].notna()
     text = table.select_dtypes(exclude="number").columns
     table[text] = table[text].fillna("")
-    table["comparable"] = both & (table["dataset"] == table["published_dataset"])
+    table["comparable"] = both & ((table["dataset"] == table["published_dataset"]) | table["dataset"].isin(same))
     leading = [column for column in measured.columns if column not in MEASURED]
     return table[[*leading, *MEASURED, *PUBLISHED]]
 

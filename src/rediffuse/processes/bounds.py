@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from rediffuse.processes.denoiser import Denoiser, Prediction
+from rediffuse.processes.denoiser import Prediction, Reverse
 from rediffuse.processes.gaussian import GaussianProcess, at
 
 Decoder = Callable[[Tensor, Tensor, Prediction], Tensor]
@@ -29,7 +29,7 @@ def l_T(process: GaussianProcess, x0: Tensor) -> Tensor:
     return kl_normal(alpha_bar.sqrt() * x0, 1 - alpha_bar, torch.zeros_like(x0), one).flatten(1).sum(1)
 
 
-def vlb_term(denoiser: Denoiser, decoder: Decoder, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
+def vlb_term(denoiser: Reverse, decoder: Decoder, x0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     """One term of the bound per example at x_t made of eps: L_{t-1} where t > 1, L_0 = -log p(x_0 | x_1) where t = 1.
 
     x0 and eps have the shape (N, C, ...), t is (N,) in 1..T; returns (N,), in nats (Ho et al. 2020, eq. 5).

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from rediffuse.processes.gaussian import GaussianProcess, at
 
-Predicts = Literal["eps", "x0", "mu", "residual"]
+Predicts = Literal["eps", "x0", "mu", "residual", "attractor"]
 Variance = Literal["fixed-small", "fixed-large", "learned"]
 
 
@@ -23,6 +23,15 @@ class Prediction(NamedTuple):
     variance: Tensor
 
 
+class Reverse(Protocol):
+    """The reverse process p(x_{t-1} | x_t) of a Gaussian process: a network's, or one that is known exactly."""
+
+    @property
+    def process(self) -> GaussianProcess: ...
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction: ...
+
+
 @dataclass(frozen=True)
 class Denoiser:
     """A network read as the reverse process p(x_{t-1} | x_t).
@@ -32,7 +41,9 @@ class Denoiser:
       eps       the noise in x_t (Ho et al. 2020, eq. 11)
       x0        the clean x_0
       mu        the mean of p(x_{t-1} | x_t) itself (mu-tilde in Ho et al. 2020, Table 2)
-      residual  z with mean sqrt(1 - beta_t) x_t + sqrt(beta_t) z: the forward kernel is z = 0 (as Sohl-Dickstein et al. 2015 start)
+      residual  z with mean sqrt(1 - beta_t) x_t + sqrt(beta_t) z: the forward kernel is z = 0 (the released code of 2015)
+      attractor z with mean x_t + Sigma (z - x_t), Sigma being the learned variance: z = 0 is about the forward kernel
+                (Sohl-Dickstein et al. 2015, eq. 65)
     variance: beta_tilde_t (fixed-small), beta_t (fixed-large), or sigmoid(z + logit(beta_t)) per dimension from the
       second half of the network's channels (learned; Sohl-Dickstein et al. 2015, eq. 64).
     clip: x0-hat to [-1, 1]; eps-hat and the mean are then those of the clipped x0-hat. Training and bounds of the 2015
@@ -71,13 +82,13 @@ class Denoiser:
             variance = torch.sigmoid(z + at(self.logit_beta, t, x_t))
         else:
             variance = at(self.fixed_variance, t, x_t)
-        x0 = self._x0(output, x_t, t)
+        x0 = self._x0(output, variance, x_t, t)
         if self.clip:
             x0 = x0.clamp(-1, 1)
         eps = output if self.predicts == "eps" and not self.clip else self.process.eps_from_x0(x_t, t, x0)
         return Prediction(x0, eps, self.process.posterior_mean(x0, x_t, t), variance)
 
-    def _x0(self, output: Tensor, x_t: Tensor, t: int | Tensor) -> Tensor:
+    def _x0(self, output: Tensor, variance: Tensor, x_t: Tensor, t: int | Tensor) -> Tensor:
         process = self.process
         match self.predicts:
             case "eps":
@@ -89,3 +100,26 @@ class Denoiser:
             case "residual":
                 mean = at(process.alpha.sqrt(), t, x_t) * x_t + at(process.beta.sqrt(), t, x_t) * output
                 return process.x0_from_mean(x_t, t, mean)
+            case "attractor":
+                return process.x0_from_mean(x_t, t, x_t + variance * (output - x_t))
+
+
+@dataclass(frozen=True)
+class WithEdge:
+    """A reverse process whose last step is the forward kernel, p(x_0 | x_1) = N(sqrt(1 - beta_1) x_1, beta_1 I), whatever the
+    network says there, which learned nothing of it (Sohl-Dickstein et al. 2015, eq. 44)."""
+
+    denoiser: Reverse
+
+    @property
+    def process(self) -> GaussianProcess:
+        return self.denoiser.process
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
+        """At one time for all of x_t."""
+        assert isinstance(t, int)
+        if t > 1:
+            return self.denoiser(x_t, t)
+        mean = at(self.process.alpha.sqrt(), t, x_t) * x_t
+        x0 = self.process.x0_from_mean(x_t, t, mean)
+        return Prediction(x0, self.process.eps_from_x0(x_t, t, x0), mean, at(self.process.beta, t, x_t))

@@ -9,14 +9,15 @@ def linear(T: int, beta_1: float = 1e-4, beta_T: float = 0.02) -> Tensor:
     return _with_zero(torch.linspace(beta_1, beta_T, T, dtype=torch.float64))
 
 
-def harmonic(T: int, beta_1: float, beta_T: float) -> Tensor:
+def harmonic(T: int, beta_1: float | None = None, beta_T: float | None = None) -> Tensor:
     """beta_t = 1 / (T - t + 1), which removes 1/T of the signal a step (Sohl-Dickstein et al. 2015, section 2.4.1).
 
-    The rule itself ends at beta_T = 1, where a Gaussian chain forgets x_{T-1} altogether and the reverse variance
-    logit(beta_T) is infinite; so both ends are set: beta_1 small, against over-fitting, and beta_T < 1. Shape (T + 1,).
+    The rule itself ends at beta_T = 1: a binomial chain has then forgotten everything, but for a Gaussian one the reverse variance
+    logit(beta_T) is infinite; so there both ends are set: beta_1 small, against over-fitting, and beta_T < 1. Shape (T + 1,).
     """
     beta = 1 / torch.arange(T, 0, -1, dtype=torch.float64)
-    beta[0], beta[-1] = beta_1, beta_T
+    beta[0] = beta[0] if beta_1 is None else beta_1
+    beta[-1] = beta[-1] if beta_T is None else beta_T
     return _with_zero(beta)
 
 

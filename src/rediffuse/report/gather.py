@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from rediffuse.config import Options
 from rediffuse.files import read_json, write_json, write_text
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict
@@ -15,7 +16,7 @@ TITLES = {
     "ddpm": "Ho, Jain, Abbeel 2020, Denoising Diffusion Probabilistic Models",
     "ddim": "Song, Meng, Ermon 2020, Denoising Diffusion Implicit Models",
 }
-KEYS = ["row", "split", "decoder", "T", "steps", "eta", "tau"]
+KEYS = ["row", "split", "decoder", "T", "steps", "eta", "tau", "t", "model", "estimate", "toy", "rule"]
 """Columns of the tables that tell one number of a run from another."""
 
 
@@ -51,30 +52,35 @@ def claims_of(layout: Layout) -> pd.DataFrame:
 
 
 def artifacts_of(layout: Layout) -> pd.DataFrame:
-    """Every numbered table and figure of all three papers: made, and where; or not tested, and what it needs."""
+    """Every numbered table and figure of all three papers, and our own beside them: made, and where; or not tested, and what it needs."""
     rows = []
     for paper in TITLES:
+        options = getattr(layout.preset.papers, paper)
         for row in tables.published(paper, "artifacts").to_dict("records"):
-            options = getattr(layout.preset.papers, paper)
-            made = not row["needs"] and options is not None
+            # What is asked for without options of its own is asked for with its paper.
+            asked = options is not None and getattr(options, row["artifact"], True) is not None
+            made = not row["needs"] and asked
             files = sorted(path.name for path in layout.artifact(paper, "").glob(f"{row['artifact']}.*")) if made else []
             status = {"status": "made" if made else "not tested", "why": "" if made else row["needs"] or "not in this preset"}
             columns = {"paper": paper, "artifact": row["artifact"], "title": row["title"]}
-            made_on = {"made_on": _made_on(layout, paper) if made else "", "files": " ".join(files), "published": row["published"]}
-            rows.append(columns | status | made_on)
+            made_on = {"made_on": _made_on(layout, options, row["artifact"]) if made else "", "files": " ".join(files)}
+            rows.append(columns | status | made_on | {"published": row["published"]})
     return pd.DataFrame(rows)
 
 
 def metrics_of(layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
-    """paper -> table -> "run, keys, metric" -> value, of everything measured but time."""
+    """paper -> table or figure -> "run, keys, metric" -> value, of everything measured but time."""
     metrics: dict[str, dict[str, dict[str, float]]] = {}
     for paper in papers(layout):
-        for path in sorted(layout.artifact(paper, "").glob("table*.csv")):
+        for path in sorted(layout.artifact(paper, "").glob("*.csv")):
             table = tables.read(path, f"rediffuse table {paper} {path.stem}")
+            if not {"metric", "value"} <= set(table.columns):
+                continue
             values: dict[str, float] = {}
             for row in table[table["value"].notna()].to_dict("records"):
-                keys = [f"{key}={_plain(row[key])}" for key in KEYS if key in row and row[key] != ""]
-                values[", ".join([str(row["run"]), *keys, str(row["metric"])])] = float(f"{row['value']:.6g}")
+                keys = [f"{key}={_plain(row[key])}" for key in KEYS if key in row and row[key] != "" and pd.notna(row[key])]
+                run = [str(row["run"])] if "run" in row else []
+                values[", ".join([*run, *keys, str(row["metric"])])] = float(f"{row['value']:.6g}")
             metrics.setdefault(paper, {})[path.stem] = values
     return metrics
 
@@ -109,9 +115,11 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
                 text = layout.artifact(paper, f"{row['artifact']}.md").read_text(encoding="utf-8")
                 lines.append(f"##{text}")
             else:
-                lines += [f"### {row['artifact']}, here on {row['made_on']} (the paper's: {row['title']})", ""]
-            if f"{row['artifact']}.png" in names:
-                lines += [f"![{row['artifact']} of {paper}]({paper}/{row['artifact']}.png)", ""]
+                where = f", here on {row['made_on']}" if row["made_on"] else ""
+                lines += [f"### {row['artifact']}{where} (the paper's: {row['title']})", ""]
+            pictures = [name for name in names if name in (f"{row['artifact']}.png", f"{row['artifact']}.gif")]
+            for name in sorted(pictures, reverse=True):
+                lines += [f"![{row['artifact']} of {paper}]({paper}/{name})", ""]
     missing = artifacts[artifacts["status"] != "made"]
     lines += ["## Not made", "", f"{len(missing)} of {len(artifacts)} numbered tables and figures; artifacts.csv says what each needs.", ""]
     lines += ["## What ran", "", "| job | seconds | images | hardware | commit |", "|---|---|---|---|---|"]
@@ -120,16 +128,14 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
     return "\n".join(lines) + "\n"
 
 
-def _made_on(layout: Layout, paper: str) -> str:
-    """The data set on which a paper's tables and figures are made here."""
-    papers, samples = layout.preset.papers, layout.preset.samples
-    runs = {
-        "sohl2015": papers.sohl2015 and papers.sohl2015.fig1.run,
-        "ddpm": papers.ddpm and samples[papers.ddpm.fig1.samples].run,
-        "ddim": papers.ddim and papers.ddim.fig4.run,
-    }
-    run = runs[paper]
-    return layout.preset.runs[run].dataset if run else ""
+def _made_on(layout: Layout, options: Options, artifact: str) -> str:
+    """The data sets on which a table or figure is made here: those of the runs and samples that its options name."""
+    block = getattr(options, artifact, None)
+    named = [getattr(block, key, []) for key in ("run", "leaves", "runs", "samples", "digits")]
+    names = [name for value in named for name in (value if isinstance(value, list) else [value])]
+    preset = layout.preset
+    runs = [preset.samples[name].run if name in preset.samples else name for name in names]
+    return ", ".join(dict.fromkeys(preset.runs[run].dataset for run in runs))
 
 
 def _plain(value: object) -> object:

@@ -27,7 +27,7 @@ def record(layout: Layout) -> list[str]:
     wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
     wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*"))]
     # All is read before the snapshot that stands there is touched.
-    files = {path: read_bytes(path, "snakemake --cores all") for path in wanted if path.suffix in (".csv", ".json", ".md", ".png")}
+    files = {path: read_bytes(path, "snakemake --cores all") for path in wanted if path.suffix in (".csv", ".json", ".md", ".png", ".gif")}
     snapshot = Path("docs") / layout.results
     shutil.rmtree(snapshot, ignore_errors=True)
     for path, file in files.items():

@@ -24,3 +24,10 @@ class SampleNoise:
         for row, generator in zip(rows, self.generators, strict=True):
             generator.standard_normal(dtype=np.float32, out=row)
         return torch.from_numpy(rows).to(self.device)
+
+    def uniform(self) -> Tensor:
+        """The same of numbers that are uniform on [0, 1), for binary data."""
+        rows = np.empty((len(self.generators), *self.shape), dtype=np.float32)
+        for row, generator in zip(rows, self.generators, strict=True):
+            generator.random(dtype=np.float32, out=row)
+        return torch.from_numpy(rows).to(self.device)

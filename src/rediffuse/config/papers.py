@@ -1,0 +1,198 @@
+"""What is made of each paper: a block an artifact."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from rediffuse.config.base import Count, Name, Options, Positive, Seed
+from rediffuse.config.runs import MultiScaleOptions
+
+
+class SwissRollFigure(Options):
+    run: Name
+    n: Count = 2000
+    """Points drawn in each panel."""
+    seed: Seed = 0
+
+
+class BoundTable(Options):
+    runs: Annotated[list[Name], Field(min_length=1)]
+    n: Annotated[int, Field(ge=2)]
+    """Test data on which the bound is averaged (all, if there are fewer)."""
+    strata: Count
+    """Times at which each datum's bound is evaluated, one drawn from each of as many strata of 2..T; from T - 1 on it is the full sum."""
+    seed: Seed = 0
+
+
+class Ablation(Options):
+    """What closes the swiss roll's gap: runs, each beside the perfect network of its process."""
+
+    runs: Annotated[list[Name], Field(min_length=1)]
+    n: Annotated[int, Field(ge=2)]
+    """Test points of the trained networks."""
+    n_perfect: Annotated[int, Field(ge=2)]
+    """Test points of the perfect network, whose posterior is a quadrature a point and step."""
+    seed: Seed = 0
+
+
+class Entropies(Options):
+    """The bounds of eq. 24 at every t."""
+
+    runs: Annotated[list[Name], Field(min_length=1)]
+    n: Annotated[int, Field(ge=2)]
+    """Data on which the model's own entropy is averaged at each t."""
+    seed: Seed = 0
+
+
+class Products(Options):
+    """What multiplying by r(x) samples, where the answer is known."""
+
+    run: Name
+    """A run on the heartbeat."""
+    n: Annotated[int, Field(ge=100)]
+    """Samples of each rule."""
+    T: Annotated[int, Field(ge=2, le=10000)] = 1000
+    """Steps of the Gaussian toy's chain."""
+    seed: Seed = 0
+
+
+class ModelTable(Options):
+    """Table 2: dead leaves beside Gaussian baselines, digits by a Parzen window."""
+
+    leaves: Name
+    """A run on dead leaves that is among those of table1."""
+    digits: Name
+    """Ancestral samples of images."""
+    validation: Count
+    """Training images held back, on which the window's width is chosen."""
+    kmeans: Count
+    """Centres of the row that shows what the measure rewards."""
+    blur: Positive
+    """Deviation in pixels of the blurred training images of another such row."""
+    scales: Annotated[int, Field(ge=2)] = 8
+    """Of the Gaussian scale mixture."""
+
+
+class ChainFigure(Options):
+    run: Name
+    n: Count
+    """Sequences generated and counted."""
+    rows: Count = 20
+    """Sequences drawn."""
+    seed: Seed = 0
+
+
+class DenoisingFigure(Options):
+    run: Name
+    n: Count
+    """Test images made noisy and denoised."""
+    noise_variance: Positive = 1.0
+    """Of the noise, on data of variance 1; 1 is the paper's."""
+    draws: Annotated[int, Field(ge=2)]
+    """Samples of each posterior, whose mean is the better estimate."""
+    columns: Count = 8
+    """Images drawn."""
+    seed: Seed = 0
+
+
+class GenerationFigure(Options):
+    run: Name
+    size: Count
+    """Pixels a side of the generated pictures; a network without a dense pathway makes them of any size."""
+    n: Count
+    seed: Seed = 0
+
+
+class InpaintingFigure(Options):
+    run: Name
+    size: Count
+    """Pixels a side of the picture."""
+    hole: Count
+    """Pixels a side of the hidden square in its middle."""
+    pictures: Count
+    rounds: Count
+    """Times that the recommended rule makes each step: with one, the hole follows the known pixels too weakly."""
+    draws: Annotated[int, Field(ge=2)]
+    """Samples of one hole."""
+    seed: Seed = 0
+
+
+class SampleGrid(Options):
+    samples: Name
+    rows: Count
+    columns: Count
+
+
+class ArchitectureFigure(Options):
+    network: MultiScaleOptions
+    resolution: Count
+    channels: Count
+
+
+class Sohl2015(Options):
+    """Tables and figures of Sohl-Dickstein et al. 2015; one that is left out is not made."""
+
+    table1: BoundTable | None = None
+    table2: ModelTable | None = None
+    fig1: SwissRollFigure | None = None
+    fig2: ChainFigure | None = None
+    fig3: DenoisingFigure | None = None
+    fig4: GenerationFigure | None = None
+    fig5: InpaintingFigure | None = None
+    fig_app1: SampleGrid | None = None
+    fig_d1: ArchitectureFigure | None = None
+    entropy: Entropies | None = None
+    ablation: Ablation | None = None
+    products: Products | None = None
+
+
+class LikelihoodTable(Options):
+    samples: Annotated[list[Name], Field(min_length=1)]
+    """Ancestral samples, one row each: the row is the run that they come from."""
+    features: Name
+    n: Annotated[int, Field(ge=2)]
+    """Images of either split on which the likelihood is averaged (all, if there are fewer)."""
+    strata: Count
+    """Times at which each image's bound is evaluated, one drawn from each of as many strata of 2..T; T - 1 is the full sum."""
+    seed: Seed = 0
+
+
+class DDPM(Options):
+    table1: LikelihoodTable
+    fig1: SampleGrid
+    fig13: SampleGrid
+
+
+class SweepTable(Options):
+    samples: Annotated[list[Name], Field(min_length=1)]
+    """Sweeps of one run; each may have its own n, since the distance is only compared within one number of steps."""
+    features: Name
+
+
+class SweepGrid(Options):
+    samples: Annotated[list[Name], Field(min_length=1)]
+    steps: Annotated[list[Count], Field(min_length=1)]
+    columns: Count
+
+
+class Timing(Options):
+    run: Name
+    steps: Annotated[list[Count], Field(min_length=2)]
+    n: Count
+    """Images drawn at a time."""
+    repeats: Count
+    """Times that each number of steps is timed; the median is reported."""
+
+
+class DDIM(Options):
+    table1: SweepTable
+    fig3: SweepGrid
+    fig4: Timing
+
+
+class Papers(Options):
+    """Papers to reproduce; one that is left out is not made."""
+
+    sohl2015: Sohl2015 | None = None
+    ddpm: DDPM | None = None
+    ddim: DDIM | None = None

@@ -1,0 +1,15 @@
+"""Photographs of textures that ship with scikit-image, in the place of the bark that Sohl-Dickstein et al. 2015 train on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rediffuse.datasets import patches
+
+
+def photographs(names: Sequence[str], shrink: int) -> NDArray[np.uint8]:
+    """The named photographs, 512 x 512 in grey, each side divided by `shrink`: shape (len(names), height, width)."""
+    from skimage import data
+
+    return np.stack([patches.shrunk(getattr(data, name)(), shrink) for name in names])

@@ -1,0 +1,96 @@
+"""Figures 1 and 2: the chains of the swiss roll and of the heartbeat."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rediffuse.datasets.swiss_roll import Array
+from rediffuse.files import Arrays, write_arrays
+from rediffuse.papers.sohl2015.common import generator_of, loaded, options_of
+from rediffuse.papers.tables import write
+from rediffuse.paths import Layout
+from rediffuse.samplers import ancestral, binomial
+from rediffuse.samplers.ddim import Step
+from rediffuse.samplers.noise import SampleNoise
+
+GRID = np.linspace(-2.2, 2.2, 23)
+"""Points of the drift field along each axis: a little more than the paper's axes show."""
+ANIMATED = 1500
+"""Most points in the animation of the reverse chain."""
+
+
+def fig1(layout: Layout, device: torch.device) -> None:
+    """The forward chain and the reverse chain at t = 0, T/2, T, and the drift f_mu(x, t) - x, learned and exact, on a grid.
+
+    The drift is drawn at t = 2, T/2 and T: the step from t = 1 is fixed to the forward kernel (eq. 44), and nothing in it is learned.
+    """
+    options = options_of(layout).fig1
+    assert options
+    run, data = loaded(layout, options.run, device)
+    roll = generator_of(layout, options.run)
+    process, denoiser, T = run.gaussian, run.denoiser(), run.T
+
+    noise = SampleNoise(options.seed, range(options.n), data.shape, device)
+    x_T, eps = noise(), noise()
+    x0 = torch.from_numpy(np.resize(data.x("test"), (options.n, *data.shape))).to(device)
+    arrays: Arrays = {"T": np.array(T), "drift_t": np.array([2, T // 2, T]), "axis": GRID}
+    reverse = {T: x_T}
+
+    def keep(step: Step) -> None:
+        reverse[step.s] = step.x
+
+    ancestral.sample(run.reverse(), x_T, noise, keep)
+    for t in (0, T // 2, T):
+        arrays[f"forward_{t}"] = process.q_sample(x0, t, eps).cpu().numpy()
+        arrays[f"reverse_{t}"] = reverse[t].cpu().numpy()
+    arrays["reverse"] = np.stack([reverse[t][:ANIMATED].cpu().numpy() for t in range(T + 1)])
+
+    def drift(points: Array, t: int) -> tuple[Array, Array]:
+        """f_mu(x, t) - x at points of shape (n, 2): the network's, and that of the exact E[x_{t-1} | x_t]."""
+        x = torch.from_numpy(points).to(device)
+        with torch.inference_mode():
+            learned = denoiser(x.float(), t).mean.double() - x
+        mean = torch.from_numpy(roll.posterior_mean(points, float(process.alpha_bar[t]))).to(device)
+        return learned.cpu().numpy(), (process.posterior_mean(mean, x, t) - x).cpu().numpy()
+
+    grid = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
+    errors = []
+    for t in arrays["drift_t"].tolist():
+        arrays[f"learned_{t}"], arrays[f"exact_{t}"] = drift(grid, t)
+        arrays[f"log_density_{t}"] = roll.log_density(grid, float(process.alpha_bar[t]))
+        x_t = process.q_sample(x0, t, eps).double().cpu().numpy()
+        learned, exact = drift(x_t, t)
+        arrays[f"rms_{t}"] = np.array([np.sqrt(((learned - exact) ** 2).sum(1).mean()), np.sqrt((exact**2).sum(1).mean())])
+        for metric, value in zip(("rms error of the drift", "rms of the exact drift"), arrays[f"rms_{t}"], strict=True):
+            errors.append({"dataset": data.name, "run": options.run, "t": t, "metric": metric, "unit": "", "value": value, "n": options.n})
+    write_arrays(layout.artifact("sohl2015", "fig1.npz"), arrays)
+    write(layout.artifact("sohl2015", "fig1.csv"), pd.DataFrame(errors))
+
+
+def fig2(layout: Layout, device: torch.device) -> None:
+    """The heartbeat's reverse chain from Bernoulli(r) noise, and how many of n generated sequences are heartbeats."""
+    options = options_of(layout).fig2
+    assert options
+    run, data = loaded(layout, options.run, device)
+    heartbeat, denoiser = generator_of(layout, options.run), run.binomial_denoiser()
+    noise = SampleNoise(options.seed, range(options.n), data.shape, device)
+    x_T = (noise.uniform() < denoiser.process.rate).float()
+    kept = {run.T: x_T}
+
+    def keep(t: int, x: torch.Tensor) -> None:
+        if t in (0, run.T // 2):
+            kept[t] = x
+
+    x_0 = binomial.sample(denoiser, x_T, noise.uniform, keep).cpu().numpy()
+    valid = heartbeat.valid(x_0)
+    n, share = options.n, float(valid.mean())
+    counts = [(x_0 == sequence).all(1).sum() for sequence in heartbeat.sequences()]
+    rows = [{"metric": "valid sequences", "value": share, "sd": math.sqrt(share * (1 - share) / n)}]
+    for phase, count in enumerate(counts):
+        rows.append({"metric": f"sequences of phase {phase}", "value": count / n, "sd": math.sqrt(count / n * (1 - count / n) / n)})
+    about = {"dataset": data.name, "run": options.run, "T": run.T, "unit": "share", "n": n}
+    write(layout.artifact("sohl2015", "fig2.csv"), pd.DataFrame([about | row for row in rows]))
+    arrays = {f"reverse_{t}": kept[t][: options.rows].cpu().numpy().astype(np.uint8) for t in (0, run.T // 2, run.T)}
+    write_arrays(layout.artifact("sohl2015", "fig2.npz"), arrays | {"T": np.array(run.T), "valid": valid[: options.rows]})

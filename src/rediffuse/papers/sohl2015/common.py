@@ -1,0 +1,70 @@
+"""What several measurements of Sohl-Dickstein et al. 2015 share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rediffuse import config
+from rediffuse.config import Sohl2015
+from rediffuse.datasets.heartbeat import Heartbeat
+from rediffuse.datasets.prepared import Prepared, load
+from rediffuse.datasets.swiss_roll import SwissRoll
+from rediffuse.paths import Layout
+from rediffuse.processes.denoiser import Prediction
+from rediffuse.processes.gaussian import GaussianProcess
+from rediffuse.runs import LoadedRun, load_run
+from rediffuse.sampling import gather
+
+
+def options_of(layout: Layout) -> Sohl2015:
+    assert layout.preset.papers.sohl2015
+    return layout.preset.papers.sohl2015
+
+
+def loaded(layout: Layout, run: str, device: torch.device) -> tuple[LoadedRun, Prepared]:
+    """A trained run, and the data that it was trained on."""
+    return load_run(layout.weights(run), device, layout.preset.runs[run]), load(layout.dataset(layout.preset.runs[run].dataset))
+
+
+def generator_of(layout: Layout, run: str) -> Any:
+    """The exact generator of a run's data: a SwissRoll, a Heartbeat, or None where the density is not known."""
+    match layout.preset.datasets[layout.preset.runs[run].dataset]:
+        case config.SwissRoll(turns=turns, noise=noise):
+            return SwissRoll(turns, noise)
+        case config.Heartbeat(length=length, period=period):
+            return Heartbeat(length, period)
+    return None
+
+
+def drawn_of(layout: Layout, name: str) -> tuple[NDArray[Any], Prepared]:
+    """A set of ancestral samples as it was stored, in the order of their indices, and the data of its run."""
+    samples = layout.preset.samples[name]
+    run = layout.preset.runs[samples.run]
+    data = load(layout.dataset(run.dataset))
+    ((_, drawn),) = gather(samples, layout.shards(name), run.process.T, data.shape)
+    return drawn, data
+
+
+@dataclass(frozen=True)
+class PerfectNetwork:
+    """The best that any network could do on the swiss roll: the mean and the variance of q(x_{t-1} | x_t), coordinate by coordinate.
+
+    Both are the generator's own, by quadrature over the curve. What K still lacks is the kernel's, which is a diagonal Gaussian.
+    """
+
+    process: GaussianProcess
+    roll: SwissRoll
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
+        """At one time for all points: t is an int, or a tensor whose entries are all equal."""
+        time = t if isinstance(t, int) else int(t[0])
+        process, x = self.process, x_t.double()
+        mean_x0, variance_x0 = (
+            torch.from_numpy(moment).to(x) for moment in self.roll.posterior_moments(x.cpu().numpy(), float(process.alpha_bar[time]))
+        )
+        mean = process.posterior_mean(mean_x0, x, time)
+        variance = process.beta_tilde[time] + process.posterior_on_x0[time] ** 2 * variance_x0
+        return Prediction(mean_x0, process.eps_from_x0(x, time, mean_x0), mean, variance)

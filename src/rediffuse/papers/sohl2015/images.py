@@ -1,0 +1,191 @@
+"""Figures 3, 4, 5 and D.1: images denoised, generated and in-painted, and the network that does it."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rediffuse.build import build_multiscale
+from rediffuse.config import DeadLeaves
+from rediffuse.datasets import dead_leaves
+from rediffuse.datasets.prepared import Prepared
+from rediffuse.files import write_arrays, write_json
+from rediffuse.metrics.bits import mean_and_error
+from rediffuse.metrics.gaussians import GaussianScaleMixture
+from rediffuse.metrics.restoration import psnr, wiener
+from rediffuse.papers.sohl2015.common import drawn_of, loaded, options_of
+from rediffuse.papers.tables import write
+from rediffuse.paths import Layout
+from rediffuse.processes import products
+from rediffuse.processes.denoiser import Reverse
+from rediffuse.progress import track
+from rediffuse.samplers import ancestral, inpaint
+from rediffuse.samplers.noise import SampleNoise
+
+Images = NDArray[np.float32]
+
+
+def fig3(layout: Layout, device: torch.device) -> None:
+    """Held-out images, made noisy, and denoised by a Wiener filter and by the model times r(x); and generated ones.
+
+    The model's estimates are samples of the posterior, one a picture, and their mean, which no single sample beats in squared error.
+    """
+    options = options_of(layout).fig3
+    assert options
+    run, data = loaded(layout, options.run, device)
+    x = data.x("test")[: options.n]
+    n, v = len(x), options.noise_variance
+    y = x + np.float32(np.sqrt(v)) * SampleNoise(options.seed, range(n), data.shape)().numpy()
+    train = data.x("train").reshape(-1, data.dims).astype(np.float64)
+    filtered = wiener(y.reshape(n, -1).astype(np.float64), train.mean(0), np.cov(train.T), v).reshape(y.shape)
+    draws = {rule: _denoise(run.reverse(), rule, y, v, options.draws, options.seed + 1, device) for rule in ("constant r", "start at y")}
+
+    white = (data.levels - 1) * data.multiply if data.levels else float(x.max() - x.min())
+    estimates = {"noisy": y, "Wiener filter": filtered}
+    for rule, samples in draws.items():
+        estimates |= {f"{rule}: one sample": samples[0], f"{rule}: mean of {len(samples)}": samples.mean(0)}
+    scores = {name: psnr(estimate, x, white) for name, estimate in estimates.items()}
+    about = {"dataset": data.name, "run": options.run, "unit": "dB", "n": n}
+    rows = []
+    for name, values in scores.items():
+        # The same images and the same noise: a difference to the filter is known better than either.
+        for metric, numbers in {"PSNR": values, "PSNR - Wiener": values - scores["Wiener filter"]}.items():
+            value, error = mean_and_error(numbers)
+            rows.append(about | {"estimate": name, "metric": metric, "value": value, "sd": error})
+    write(layout.artifact("sohl2015", "fig3.csv"), pd.DataFrame(rows))
+
+    noise = SampleNoise(options.seed + 2, range(options.columns), data.shape, device)
+    generated = ancestral.sample(run.reverse(), noise(), noise).cpu().numpy()
+    shown = {"hold-out": x, "noisy": y, "Wiener filter": filtered, "constant r": draws["constant r"][0]}
+    shown |= {"start at y": draws["start at y"][0], "mean of start at y": draws["start at y"].mean(0), "generated": generated}
+    arrays = {name: grey(data, images[: options.columns]) for name, images in shown.items()}
+    write_arrays(layout.artifact("sohl2015", "fig3.npz"), arrays)
+
+
+def _denoise(reverse: Reverse, rule: str, y: Images, v: float, draws: int, seed: int, device: torch.device) -> Images:
+    """Samples of p(x_0) N(y; x_0, v), shape (draws, n, ...): by the paper's r, constant in t, or from the x_t that y is."""
+    n = len(y)
+    out = []
+    for k in track(range(draws), draws, f"denoise, {rule}", n):
+        noise = SampleNoise(seed, range(k * n, (k + 1) * n), y.shape[1:], device)
+        observed = torch.from_numpy(y).to(device)
+        if rule == "constant r":
+            r = products.constant_gaussian(observed, v)
+            mean, variance = products.times_gaussian(torch.zeros_like(observed), torch.ones_like(observed), observed, v)
+            x = ancestral.sample(products.Perturbed(reverse, r), mean + variance.sqrt() * noise(), noise)
+        else:
+            t = products.start_at(reverse.process, v)
+            x = ancestral.sample(reverse, reverse.process.alpha_bar[t].sqrt().float() * observed, noise, start=t)
+        out.append(x.cpu().numpy())
+    return np.stack(out)
+
+
+def fig4(layout: Layout, device: torch.device) -> None:
+    """Dead leaves: pictures of the generator, of a Gaussian scale mixture, patch by patch, and of the diffusion model."""
+    options = options_of(layout).fig4
+    assert options
+    run, data = loaded(layout, options.run, device)
+    shape = (data.shape[0], options.size, options.size)
+    leaves = layout.preset.datasets[data.name]
+    assert isinstance(leaves, DeadLeaves)
+    law = leaves.radius_min, leaves.radius_max, leaves.exponent, leaves.seed
+    real = dead_leaves.images(leaves.train + leaves.test, options.n, options.size, *law)
+    noise = SampleNoise(options.seed, range(options.n), shape, device)
+    generated = ancestral.sample(run.reverse(), noise(), noise).cpu().numpy()
+
+    table2 = options_of(layout).table2
+    mixture = GaussianScaleMixture.fit(data.x("train").reshape(-1, data.dims).astype(np.float64), *[table2.scales] if table2 else [])
+    side = -(-options.size // data.shape[-1])
+    patches = mixture.sample(options.n * side * side, np.random.default_rng(options.seed)).reshape(options.n, side, side, *data.shape[1:])
+    tiled = patches.transpose(0, 1, 3, 2, 4).reshape(options.n, 1, side * data.shape[1], side * data.shape[2])[
+        ..., : options.size, : options.size
+    ]
+    arrays = {"training": real, "mixture": grey(data, tiled.astype(np.float32)), "generated": grey(data, generated)}
+    write_arrays(layout.artifact("sohl2015", "fig4.npz"), arrays)
+
+
+def fig5(layout: Layout, device: torch.device) -> None:
+    """A hidden square of held-out pictures, in-painted: several samples, by the paper's rule and by the recommended one."""
+    options = options_of(layout).fig5
+    assert options
+    run, data = loaded(layout, options.run, device)
+    true = _crops(data.arrays["held_out"], options.size, options.pictures)
+    x = torch.from_numpy(data.as_x(true)).to(device)
+    start = (options.size - options.hole) // 2
+    known = torch.ones(options.size, options.size, dtype=torch.bool, device=device)
+    known[start : start + options.hole, start : start + options.hole] = False
+
+    arrays, rows = {"true": true, "known": known.cpu().numpy()}, []
+    about = {"dataset": data.name, "run": options.run, "unit": "grey levels", "n": options.pictures * options.draws}
+    reverse = run.reverse()
+    for rule in ("constant delta", "noised, in rounds"):
+        drawn = []
+        for k in track(range(options.draws), options.draws, f"in-paint, {rule}", options.pictures):
+            noise = SampleNoise(options.seed, range(k * len(x), (k + 1) * len(x)), tuple(x.shape[1:]), device)
+            if rule == "constant delta":
+                r = products.constant_delta(x, known)
+                drawn.append(ancestral.sample(products.Perturbed(reverse, r), torch.where(known, x, noise()), noise))
+            else:
+                drawn.append(inpaint.sample(reverse, noise(), x, known, noise, options.rounds))
+        samples = torch.stack(drawn)
+        changed = (samples - x).abs()[..., known].max().item()
+        rows.append(about | {"rule": rule, "metric": "largest change of a known pixel", "value": changed})
+        hidden = ((samples - x)[..., ~known] / data.multiply).double()
+        rows.append(
+            about | {"rule": rule, "metric": "rms difference in the hole, one sample", "value": hidden.square().mean().sqrt().item()}
+        )
+        mean = hidden.mean(0).square().mean().sqrt().item()
+        rows.append(about | {"rule": rule, "metric": f"rms difference in the hole, mean of {options.draws}", "value": mean})
+        ring = _seam(samples, known) / _seam(x, known)
+        rows.append(about | {"rule": rule, "unit": "ratio", "metric": "step across the hole's edge, sample / true", "value": ring})
+        arrays[rule] = grey(data, samples.cpu().numpy())
+    write(layout.artifact("sohl2015", "fig5.csv"), pd.DataFrame(rows))
+    write_arrays(layout.artifact("sohl2015", "fig5.npz"), arrays)
+
+
+def _crops(held_out: NDArray[np.uint8], size: int, n: int) -> NDArray[np.uint8]:
+    """n squares of held-out parts (k, 1, height, width), taken from the pictures in turn, each further down than the last."""
+    k, _, height, _ = held_out.shape
+    rounds = -(-n // k)
+    tops = [(height - size) * r // max(rounds - 1, 1) for r in range(rounds)]
+    return np.stack([held_out[i % k, :, tops[i // k] : tops[i // k] + size, :size] for i in range(n)])
+
+
+def _seam(x: Tensor, known: Tensor) -> float:
+    """The rms step from a pixel to its right-hand neighbour where one of the two is hidden and the other is not."""
+    edge = known[:, 1:] != known[:, :-1]
+    return float((x[..., 1:] - x[..., :-1])[..., edge].square().mean().sqrt())
+
+
+def fig_app1(layout: Layout, device: torch.device) -> None:
+    """Samples of the dense network, with as many images of the test set to compare them with."""
+    options = options_of(layout).fig_app1
+    assert options
+    drawn, data = drawn_of(layout, options.samples)
+    n = options.rows * options.columns
+    real = np.resize(data.arrays["x_test"], (n, *data.shape))
+    white = float((data.levels or 2) - 1)
+    write_arrays(layout.artifact("sohl2015", "fig_app1.npz"), {"samples": drawn[:n] / white, "test": real / white})
+
+
+def fig_d1(layout: Layout, device: torch.device) -> None:
+    """The stages of the network as it is built: their names, what they do, the shape of what they put out."""
+    options = options_of(layout).fig_d1
+    assert options
+    outputs, T = 2 * options.channels, 1000
+    network = build_multiscale(options.network, T, options.resolution, options.channels, outputs, "papers.sohl2015.fig_d1.resolution")
+    stages = [stage._asdict() for stage in network.structure()]
+    about = {
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "input": [options.channels, options.resolution, options.resolution],
+    }
+    write_json(layout.artifact("sohl2015", "fig_d1.json"), about | {"stages": stages})
+
+
+def grey(data: Prepared, x: Any) -> NDArray[np.uint8]:
+    """Images as grey levels."""
+    levels: NDArray[np.uint8] = data.to_levels(x)
+    return levels

@@ -1,0 +1,97 @@
+"""Table 2: dead leaves beside Gaussian baselines, and digits by a Parzen window."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from rediffuse.datasets.prepared import Prepared
+from rediffuse.metrics import parzen
+from rediffuse.metrics.bits import mean_and_error
+from rediffuse.metrics.gaussians import FullGaussian, GaussianScaleMixture
+from rediffuse.papers.sohl2015.bounds import BIT, bound
+from rediffuse.papers.sohl2015.common import drawn_of, loaded, options_of
+from rediffuse.papers.tables import write
+from rediffuse.paths import Layout
+
+Array = NDArray[np.float64]
+SIGMAS = np.geomspace(0.02, 0.5, 9)
+"""Bandwidths from which the search begins, on pixels in [0, 1]."""
+PERFECT = '"perfect model"'
+
+
+def table2(layout: Layout, device: torch.device) -> None:
+    """Every row of both halves, and the difference of each to its half's reference: the mixture, and the perfect model."""
+    rows = [*_leaves(layout, device), *_digits(layout)]
+    write(layout.measurements("sohl2015", "table2"), pd.DataFrame(rows))
+
+
+def _leaves(layout: Layout, device: torch.device) -> list[dict[str, Any]]:
+    """bits/pixel of the same dequantised test images: two Gaussian densities, and K of the diffusion model, a lower bound."""
+    options = options_of(layout)
+    assert options.table1 and options.table2
+    run, data = loaded(layout, options.table2.leaves, device)
+    x = data.x("test")[: options.table1.n]
+    K, _ = bound(run, x, options.table1.strata, options.table1.seed, device)
+    train, test = (images.reshape(len(images), -1).astype(np.float64) for images in (data.x("train"), x))
+    models = {
+        "full-covariance Gaussian": FullGaussian.fit(train).log_likelihood(test) / BIT,
+        "Gaussian scale mixture": GaussianScaleMixture.fit(train, options.table2.scales).log_likelihood(test) / BIT,
+        "diffusion": K,
+    }
+    about = {"dataset": data.name, "run": options.table2.leaves, "unit": "bits/pixel", "n": len(x)}
+    rows = []
+    for model, bits in models.items():
+        metrics = {"log-likelihood": bits, "diffusion - model": K - bits}
+        rows += [about | {"model": model, "metric": metric} | _mean(values / data.dims) for metric, values in metrics.items()]
+    return rows
+
+
+def _digits(layout: Layout) -> list[dict[str, Any]]:
+    """The Parzen-window score of test images under samples, and under sets that are no model at all, in nats and in bits an image.
+
+    Sets are as large as the perfect model's, where they can be; k-means centres have as many training images beside them. Each set's own
+    bandwidth is chosen on the same validation images, which no model was scored on.
+    """
+    options = options_of(layout).table2
+    assert options
+    drawn, data = drawn_of(layout, options.digits)
+    train, test = pixels(data, data.arrays["x_train"]), pixels(data, data.arrays["x_test"])
+    centres, validation = train[: -options.validation], train[-options.validation :]
+    shape = data.shape[-2:]
+    models = {
+        PERFECT: centres,
+        "diffusion": pixels(data, drawn)[: len(centres)],
+        f"{options.kmeans} training images": centres[: options.kmeans],
+        f"{options.kmeans} k-means centres": parzen.kmeans_centres(centres, options.kmeans, 0),
+        f"training images, blurred by {options.blur:g} pixels": parzen.blurred(centres.reshape(-1, *shape), options.blur).reshape(
+            len(centres), -1
+        ),
+    }
+    scores, rows = {}, []
+    for model, those in models.items():
+        sigma = parzen.bandwidth(validation, those, SIGMAS)
+        scores[model] = parzen.log_likelihood(test, those, sigma)
+        about: dict[str, Any] = {
+            "dataset": data.name,
+            "run": layout.preset.samples[options.digits].run if model == "diffusion" else "",
+            "model": model,
+        }
+        about |= {"n": len(test), "centres": len(those), "bandwidth": round(sigma, 4)}
+        numbers = {("log-likelihood in nats", "nats"): scores[model], ("log-likelihood", "bits"): scores[model] / BIT}
+        numbers[("model - perfect", "bits")] = (scores[model] - scores[PERFECT]) / BIT
+        rows += [about | {"metric": metric, "unit": unit} | _mean(values) for (metric, unit), values in numbers.items()]
+    return rows
+
+
+def pixels(data: Prepared, levels: NDArray[Any]) -> Array:
+    """Grey levels as numbers in [0, 1], shape (n, pixels)."""
+    assert data.levels
+    return levels.reshape(len(levels), -1).astype(np.float64) / (data.levels - 1)
+
+
+def _mean(values: Array) -> dict[str, float]:
+    value, error = mean_and_error(values)
+    return {"value": value, "sd": error}

@@ -1,0 +1,162 @@
+"""What multiplying a model by r(x) samples, where the answer is known: a Gaussian, two correlated ones, and the heartbeat.
+
+The paper keeps r the same at every t (eq. 23). Then the chain samples nearly p r^2, not p r: the finding that this table states, with
+the rules that do sample p r beside it.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rediffuse.config import Products
+from rediffuse.papers.sohl2015.common import generator_of, loaded, options_of
+from rediffuse.papers.tables import write
+from rediffuse.paths import Layout
+from rediffuse.processes import schedules
+from rediffuse.processes.denoiser import Prediction
+from rediffuse.processes.gaussian import GaussianProcess
+from rediffuse.processes.products import (
+    Perturbed,
+    PerturbedBinomial,
+    constant_delta,
+    constant_gaussian,
+    expected_gaussian,
+    fading_gaussian,
+    start_at,
+    times_gaussian,
+)
+from rediffuse.samplers import ancestral, binomial, inpaint
+
+CENTRE, WIDTH = 2.0, 1.0
+"""r(x) = N(2; x, 1) of the toy, whose data are N(0, 1)."""
+CORRELATION, KNOWN = 0.8, 1.5
+"""Of the two coordinates of the in-painting toy, and the value of the first, which is known."""
+
+ROUNDS = 20
+"""Of in-painting, a step."""
+
+
+def products(layout: Layout, device: torch.device) -> None:
+    """Mean and variance of what each rule samples, by running its chain, and the exact values of p r and of p r^2."""
+    options = options_of(layout).products
+    assert options
+    rows = [*_gaussian(options), *_correlated(options), *_heartbeat(layout, options, device)]
+    write(layout.measurements("sohl2015", "products"), pd.DataFrame(rows))
+
+
+class GaussianToy:
+    """The exact reverse process of data N(0, covariance), covariance of shape (D, D): q(x_{t-1} | x_t) is Gaussian.
+
+    Its kernels are diagonal where the covariance is; elsewhere the variance is that of each coordinate given x_t, and what the
+    coordinates share given x_t, which is of the order of beta_t^2, is left out, as the paper's diagonal kernels leave it out.
+    """
+
+    def __init__(self, process: GaussianProcess, covariance: Tensor):
+        self.process, self.covariance = process, covariance.double()
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
+        assert isinstance(t, int)
+        process, eye = self.process, torch.eye(len(self.covariance), dtype=torch.float64)
+        alpha_bar = process.alpha_bar[t]
+        # E[x_0 | x_t] = gain x_t and Cov[x_0 | x_t], by the formula of linear-Gaussian observations.
+        gain = alpha_bar.sqrt() * self.covariance @ torch.linalg.inv(alpha_bar * self.covariance + (1 - alpha_bar) * eye)
+        left = self.covariance - alpha_bar.sqrt() * gain @ self.covariance
+        x0 = x_t @ gain.T
+        variance = process.beta_tilde[t] + process.posterior_on_x0[t] ** 2 * left.diagonal()
+        return Prediction(x0, process.eps_from_x0(x_t, t, x0), process.posterior_mean(x0, x_t, t), variance.expand_as(x_t))
+
+
+def _gaussian(options: Products) -> list[dict[str, Any]]:
+    """Data N(0, 1) times r(x) = N(2; x, 1)."""
+    process = GaussianProcess(schedules.harmonic(options.T, 1e-4, 0.99))
+    toy, centre = GaussianToy(process, torch.eye(1)), torch.tensor(CENTRE, dtype=torch.float64)
+    rules = {
+        "r constant in t (the paper's, eq. 23)": constant_gaussian(centre, WIDTH),
+        "r^((T-t)/T) (the paper's alternative)": fading_gaussian(options.T, centre, WIDTH),
+        "E[r(x_0) | x_t] (recommended)": expected_gaussian(process, centre, WIDTH),
+    }
+    sampled: dict[str, Tensor] = {}
+    for name, r in rules.items():
+        noise = _noise(options, 1)
+        zero = torch.zeros(options.n, 1, dtype=torch.float64)
+        mean, variance = r(zero, torch.ones_like(zero), options.T) if "alternative" not in name else (zero, torch.ones_like(zero))
+        sampled[name] = ancestral.sample(Perturbed(toy, r), mean + variance.sqrt() * noise(), noise)
+    t, noise = start_at(process, WIDTH), _noise(options, 1)
+    x_t = (process.alpha_bar[t].sqrt() * centre).expand(options.n, 1)
+    sampled["start at the x_t that y is (recommended for denoising)"] = ancestral.sample(toy, x_t, noise, start=t)
+    one = torch.ones(1, dtype=torch.float64)
+    exact = {name: times_gaussian(0 * one, one, centre, WIDTH / power) for name, power in (("p r", 1), ("p r^2", 2))}
+    rows = []
+    for name, (mean, variance) in exact.items():
+        rows += _moments("Gaussian", f"exact {name}", float(mean), float(variance), None)
+    for name, x in sampled.items():
+        rows += _moments("Gaussian", name, float(x.mean()), float(x.var()), options.n)
+    return rows
+
+
+def _correlated(options: Products) -> list[dict[str, Any]]:
+    """Two coordinates of variance 1 and a correlation, the first of which is known: the second given it, by in-painting."""
+    process = GaussianProcess(schedules.harmonic(min(options.T, 200), 1e-4, 0.99))  # rounds make up for steps
+    covariance = torch.tensor([[1, CORRELATION], [CORRELATION, 1]])
+    toy, mask = GaussianToy(process, covariance), torch.tensor([True, False])
+    known = torch.tensor([KNOWN, 0.0], dtype=torch.float64).expand(options.n, 2)
+    rows = _moments("in-painting", "exact p r", CORRELATION * KNOWN, 1 - CORRELATION**2, None)
+    noise = _noise(options, 2)
+    x_T = torch.where(mask, known, noise())
+    clean = ancestral.sample(Perturbed(toy, constant_delta(known, mask)), x_T, noise)
+    sampled = {"known value clean at every t (the paper's)": clean}
+    for rounds in (1, ROUNDS):
+        noise = _noise(options, 2)
+        name = f"known value as noisy as x_t, {rounds} round{'s' * (rounds > 1)} a step{' (recommended)' * (rounds > 1)}"
+        sampled[name] = inpaint.sample(toy, noise(), known, mask, noise, rounds)
+    for name, x in sampled.items():
+        rows += _moments("in-painting", name, float(x[:, 1].mean()), float(x[:, 1].var()), options.n)
+    return rows
+
+
+def _heartbeat(layout: Layout, options: Products, device: torch.device) -> list[dict[str, Any]]:
+    """The heartbeat's model times an r that knows one bit: that it is 1 (one sequence is left) or 0 (the others are, alike)."""
+    run, data = loaded(layout, options.run, device)
+    heartbeat, denoiser = generator_of(layout, options.run), run.binomial_denoiser()
+    rows = []
+    for bit in (0, 1):
+        r1 = torch.full(data.shape, 0.5, dtype=torch.float64, device=device)
+        r1[0] = float(bit)
+        generator = torch.Generator(device).manual_seed(options.seed)
+
+        def uniform(generator: torch.Generator = generator) -> Tensor:
+            return torch.rand((options.n, *data.shape), generator=generator, device=device)
+
+        x_T = (uniform() < denoiser.process.rate).float()
+        x_T[:, 0] = bit
+        x = binomial.sample(PerturbedBinomial(denoiser, r1), x_T, uniform).cpu().numpy()
+        fits = heartbeat.valid(x) & (x[:, 0] == bit)
+        about = {"toy": "heartbeat", "rule": f"bit 1 is {bit}, r constant in t (the paper's)", "unit": "share", "n": options.n}
+        share = float(fits.mean())
+        error = math.sqrt(share * (1 - share) / options.n)
+        rows.append(about | {"metric": "heartbeats that agree with it", "value": share, "sd": error})
+        if bit == 0:
+            left = [sequence for sequence in heartbeat.sequences() if sequence[0] == 0]
+            counts = np.array([(x == sequence).all(1).sum() for sequence in left])
+            uneven = float(np.abs(counts / max(counts.sum(), 1) - 1 / len(left)).max())
+            error = math.sqrt((1 - 1 / len(left)) / len(left) / options.n)
+            rows.append(about | {"metric": "largest deviation of a phase from its equal share", "value": uneven, "sd": error})
+    return rows
+
+
+def _moments(toy: str, rule: str, mean: float, variance: float, n: int | None) -> list[dict[str, Any]]:
+    """Rows of a mean and a variance, with their standard errors if they are of n samples."""
+    errors = (math.sqrt(variance / n), variance * math.sqrt(2 / (n - 1))) if n else (math.nan, math.nan)
+    about = {"toy": toy, "rule": rule, "unit": "", "n": n}
+    pairs = zip(("mean", "variance"), (mean, variance), errors, strict=True)
+    return [about | {"metric": metric, "value": value, "sd": error} for metric, value, error in pairs]
+
+
+def _noise(options: Products, dims: int) -> Callable[[], Tensor]:
+    generator = torch.Generator().manual_seed(options.seed)
+    return lambda: torch.randn(options.n, dims, generator=generator, dtype=torch.float64)
