@@ -124,7 +124,7 @@ PRESET: dict[str, Any] = {
             },
             "entropy": {"runs": ["roll", "beat"], "n": 6},
             "ablation": {"runs": ["roll", "rates"], "n": 6, "n_perfect": 4},
-            "products": {"run": "beat", "n": 100, "T": 10},
+            "products": {"run": "beat", "n": 100, "T": 10, "r": [{"bit": 0, "off": 1, "on": 4}]},
         },
         "ddpm": {
             "table1": {"samples": ["plain"], "features": "classifier", "n": 10, "strata": 2},

@@ -18,6 +18,7 @@ from rediffuse.config import (
     Dataset,
     Digits,
     Features,
+    Heartbeat,
     InpaintingFigure,
     ModelTable,
     MultiScaleOptions,
@@ -31,11 +32,12 @@ from rediffuse.config import (
     Textures,
     wrong,
 )
-from rediffuse.datasets.digits import SIDE, TRAIN
 from rediffuse.errors import UserError
 
 IMAGES = ("dead-leaves", "textures", "folder")
 """Kinds of data sets that are grey pictures of unit variance."""
+SIDE, TRAIN = 8, 1500
+"""Of the digits, as datasets/digits.py makes them."""
 SHIPPED = Path(__file__).resolve().parents[2] / "config"
 
 
@@ -80,9 +82,10 @@ class Preset(Options):
             raise wrong(
                 f"runs.{name}.dataset", run.dataset, f"{expected}: one of {', '.join(binary) or 'nothing: none is defined that fits'}"
             )
-        if isinstance(run.network, MultiScaleOptions):
-            size = getattr(self.datasets[run.dataset], "size", SIDE)
-            _coarsest(f"runs.{name}.network.scales" if kind == "digits" else f"datasets.{run.dataset}.size", size, run.network)
+        if isinstance(run.network, MultiScaleOptions) and kind in IMAGES:
+            _coarsest(f"datasets.{run.dataset}.size", getattr(self.datasets[run.dataset], "size", 0), run.network)
+        if isinstance(run.network, MultiScaleOptions) and kind == "digits" and SIDE % _side(run.network):
+            raise wrong(f"runs.{name}.network.scales", run.network.scales, f"at most {SIDE.bit_length()}: the digits are {SIDE} x {SIDE}")
 
     def _check_samples(self) -> None:
         for name, samples in self.samples.items():
@@ -102,8 +105,15 @@ class Preset(Options):
 
     def _check_sohl2015(self, paper: Sohl2015) -> None:
         key = "papers.sohl2015"
-        for name in paper.table1.runs if paper.table1 else []:
-            _named(f"{key}.table1.runs", name, self._scored())
+        for block, known in (
+            ("table1", self._scored()),
+            ("ablation", self._of_kinds(["swiss-roll"])),
+            ("entropy", self._of_kinds(["swiss-roll", "heartbeat"])),
+        ):
+            options = getattr(paper, block)
+            for name in options.runs if options else []:
+                _named(f"{key}.{block}.runs", name, known)
+            _distinct(f"{key}.{block}.runs", options.runs if options else [])
         if paper.table2:
             self._check_table2(f"{key}.table2", paper.table2, paper.table1)
         for block in ("fig1", "fig2", "fig3", "products"):
@@ -111,10 +121,13 @@ class Preset(Options):
             options = getattr(paper, block)
             if options:
                 _named(f"{key}.{block}.run", options.run, self._of_kinds(kinds) if kinds else self._images())
-        for block, kinds in (("ablation", ["swiss-roll"]), ("entropy", ["swiss-roll", "heartbeat"])):
-            options = getattr(paper, block)
-            for name in options.runs if options else []:
-                _named(f"{key}.{block}.runs", name, self._of_kinds(kinds))
+        if paper.products:
+            beat = self.datasets[self.runs[paper.products.run].dataset]
+            for k, factor in enumerate(paper.products.r):
+                if isinstance(beat, Heartbeat) and factor.bit >= beat.length:
+                    raise wrong(
+                        f"{key}.products.r.{k}.bit", factor.bit, f"at most {beat.length - 1}, the last bit of runs.{paper.products.run}"
+                    )
         if paper.fig4:
             _named(f"{key}.fig4.run", paper.fig4.run, self._of_kinds(["dead-leaves"]))
             self._check_size(f"{key}.fig4.size", paper.fig4.size, paper.fig4.run)
@@ -132,7 +145,7 @@ class Preset(Options):
     def _check_table2(self, key: str, table: ModelTable, table1: BoundTable | None) -> None:
         if table1 is None:
             raise wrong("papers.sohl2015.table1", None, "its options: table2 takes n, strata and seed from them")
-        _named(f"{key}.leaves", table.leaves, self._images())
+        _named(f"{key}.leaves", table.leaves, self._of_kinds(["dead-leaves"]))
         fit = {
             name: samples
             for name, samples in self.samples.items()
@@ -214,7 +227,9 @@ class Preset(Options):
         least = min(sweeps[name].n for name in paper.fig3.samples)
         if paper.fig3.columns > least:
             raise wrong("papers.ddim.fig3.columns", paper.fig3.columns, f"at most {least}, the least n of its samples")
-        _named("papers.ddim.fig4.run", paper.fig4.run, self.runs)
+        _named(
+            "papers.ddim.fig4.run", paper.fig4.run, {name: run for name, run in self.runs.items() if not isinstance(run.process, Binomial)}
+        )
         self._check_steps("papers.ddim.fig4.steps", paper.fig4.steps, paper.fig4.run)
 
     def _kind(self, run: Run) -> str:
@@ -236,9 +251,13 @@ def _named(key: str, name: object, known: dict[Any, Any]) -> None:
 
 
 def _coarsest(key: str, size: int, network: MultiScaleOptions) -> None:
-    side = 2 ** (network.scales - 1)
-    if size % side:
-        raise wrong(key, size, f"a multiple of {side}, one pixel of the coarsest of the network's {network.scales} scales")
+    if size % _side(network):
+        raise wrong(key, size, f"a multiple of {_side(network)}, one pixel of the coarsest of the network's {network.scales} scales")
+
+
+def _side(network: MultiScaleOptions) -> int:
+    """Pixels of the image along one pixel of the coarsest scale."""
+    return 2 ** (network.scales - 1)
 
 
 def _distinct(key: str, values: Sequence[object]) -> None:
@@ -314,6 +333,8 @@ def _told(error: ErrorDetails, raw: Any) -> tuple[str, str, str]:
             return key, found, "keys with values"
         case "string_pattern_mismatch":
             return key, found, "a name of letters, digits and dashes"
+        case "string_too_short":
+            return key, found, "some text"
         case "too_short":
             return key, found, f"at least {context['min_length']} of them"
     return key, found, error["msg"].removeprefix("Input should ").removeprefix("be ")

@@ -1,10 +1,10 @@
 """What is made of each paper: a block an artifact."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from rediffuse.config.base import Count, Name, Options, Positive, Seed
+from rediffuse.config.base import Count, Name, NotNegative, Options, Positive, Seed, wrong
 from rediffuse.config.runs import MultiScaleOptions
 
 
@@ -44,6 +44,21 @@ class Entropies(Options):
     seed: Seed = 0
 
 
+class BitFactor(Options):
+    """An r(x) that speaks of one bit: r(x) = off where it is 0 and on where it is 1."""
+
+    bit: Annotated[int, Field(ge=0)]
+    """Counted from 0."""
+    off: NotNegative
+    on: NotNegative
+
+    @model_validator(mode="after")
+    def _is_somewhere(self) -> Self:
+        if self.off == self.on == 0:
+            raise wrong("on", self.on, "more than 0 where off is 0: r(x) would be zero everywhere")
+        return self
+
+
 class Products(Options):
     """What multiplying by r(x) samples, where the answer is known."""
 
@@ -51,6 +66,8 @@ class Products(Options):
     """A run on the heartbeat."""
     n: Annotated[int, Field(ge=100)]
     """Samples of each rule."""
+    r: Annotated[list[BitFactor], Field(min_length=1)]
+    """What the heartbeat is multiplied by, one after the other."""
     T: Annotated[int, Field(ge=2, le=10000)] = 1000
     """Steps of the Gaussian toy's chain."""
     seed: Seed = 0
@@ -84,7 +101,7 @@ class ChainFigure(Options):
 
 class DenoisingFigure(Options):
     run: Name
-    n: Count
+    n: Annotated[int, Field(ge=2)]
     """Test images made noisy and denoised."""
     noise_variance: Positive = 1.0
     """Of the noise, on data of variance 1; 1 is the paper's."""

@@ -173,9 +173,9 @@ def ablation(layout: Layout) -> None:
     panel.errorbar(gap.loc[names, "value"], y, xerr=2 * gap.loc[names, "sd"], fmt="none", ecolor="black", elinewidth=0.9, capsize=2)
     panel.axvline(0.5, color=style.FORWARD, lw=0.8, ls=":")
     labels = [f"{name}\nT = {gap.loc[name, 'T']:.0f}, {gap.loc[name, 'schedule']}; {gap.loc[name, 'network']}" for name in names]
-    panel.set(yticks=y, xlabel="log-likelihood - K, bits (bars of error: 2 standard errors; dotted: half a bit)")
+    panel.set(yticks=y, xlabel="log-likelihood - K in bits, ± 2 standard errors; dotted: half a bit")
     panel.set_yticklabels(labels, fontsize=6.5)
-    panel.legend(fontsize=7, frameon=False, loc="lower right")
+    figure.legend(fontsize=7, frameon=False, loc="outside upper center", ncols=2)
     style.save(figure, layout.artifact("sohl2015", "ablation.png"))
 
 

@@ -64,16 +64,18 @@ def fig4(layout: Layout) -> None:
 def fig5(layout: Layout) -> None:
     """Figure 5: the true picture, the hidden square, and samples of what may be in it."""
     data = read_arrays(layout.artifact("sohl2015", "fig5.npz"), f"{MADE_BY} fig5")
-    true, known = data["true"][:, 0] / 255, data["known"]
+    true, known = data["true"][:, 0], data["known"]
     shown = min(3, len(data["noised, in rounds"]))
     names = ["true", "hidden", "the paper's rule", *[f"recommended, {k + 1}" for k in range(shown)]]
     figure, panels = plt.subplots(len(true), len(names), figsize=(7.2, 1.25 * len(true) + 0.3), squeeze=False)
     noise = np.random.default_rng(0).uniform(size=known.shape)
     for row, picture in enumerate(true):
-        pictures = [picture, np.where(known, picture, noise), data["constant delta"][0, row, 0] / 255]
-        pictures += [data["noised, in rounds"][k, row, 0] / 255 for k in range(shown)]
+        # A row's black and white are those of its true picture: some textures have little contrast.
+        low, high = np.quantile(picture, (0.005, 0.995))
+        pictures = [picture, np.where(known, picture, low + (high - low) * noise), data["constant delta"][0, row, 0]]
+        pictures += [data["noised, in rounds"][k, row, 0] for k in range(shown)]
         for panel, image, name in zip(panels[row], pictures, names, strict=True):
-            style.show(panel, image, name if row == 0 else "")
+            style.show(panel, (image - low) / (high - low), name if row == 0 else "")
             panel.title.set_fontsize(7.5)
     style.save(figure, layout.artifact("sohl2015", "fig5.png"))
 

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from rediffuse.networks.readout import readout_per_t
+
 
 class MLP(nn.Module):
     """(x of shape (N, dims), t of shape (N,) in 0..T-1) -> (N, out_dims).
@@ -35,20 +37,5 @@ class MLP(nn.Module):
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         for layer in self.hidden:
             x = torch.sigmoid(layer(x)) - 0.5  # the 1/2 is a matter of the next bias, and centred inputs are learned from faster
-        output = self._readout(x, t)
+        output = readout_per_t(x, t, self.weight, self.bias)
         return output + self.shared(x) if self.shared else output
-
-    def _readout(self, hidden: Tensor, t: Tensor) -> Tensor:
-        """hidden[n] @ weight[t[n]] + bias[t[n]], with the examples of each t brought together in one row of a padded table.
-
-        In all 2 to 6 times as fast as weight[t], as no example needs a matrix of its own and no gradient is scattered. The table is
-        small as long as t is uniform or takes few values.
-        """
-        distinct, group, counts = torch.unique(t, return_inverse=True, return_counts=True)
-        order, width = torch.argsort(group), int(counts.max())
-        sorted_group = group[order]
-        slot = torch.empty_like(order)
-        slot[order] = sorted_group * width + torch.arange(len(t), device=t.device) - (counts.cumsum(0) - counts)[sorted_group]
-        table = hidden.new_zeros(len(distinct) * width, hidden.shape[1]).index_copy(0, slot, hidden).unflatten(0, (-1, width))
-        product = torch.baddbmm(self.bias.index_select(0, distinct)[:, None], table, self.weight.index_select(0, distinct))
-        return product.flatten(0, 1).index_select(0, slot)

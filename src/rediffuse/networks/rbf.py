@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from rediffuse.networks.readout import readout_per_t
+
 
 class NormalisedRBF(nn.Module):
     """(x of shape (N, dims), t of shape (N,) in 0..T-1) -> (N, out_dims).
@@ -21,4 +23,4 @@ class NormalisedRBF(nn.Module):
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         distance = (x[:, None] - self.centres).square().sum(2)
         hidden = torch.softmax(-0.5 * distance * torch.exp(-2 * self.log_widths), dim=1)
-        return torch.einsum("nk,nkd->nd", hidden, self.weight[t]) + self.bias[t]
+        return readout_per_t(hidden, t, self.weight, self.bias)

@@ -116,7 +116,8 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
                 lines.append(f"##{text}")
             else:
                 where = f", here on {row['made_on']}" if row["made_on"] else ""
-                lines += [f"### {row['artifact']}{where} (the paper's: {row['title']})", ""]
+                title, ours = str(row["title"]).removeprefix("(ours) "), str(row["title"]).startswith("(ours) ")
+                lines += [f"### {title}{where} (not in the paper)" if ours else f"### {row['artifact']}{where} (the paper's: {title})", ""]
             pictures = [name for name in names if name in (f"{row['artifact']}.png", f"{row['artifact']}.gif")]
             for name in sorted(pictures, reverse=True):
                 lines += [f"![{row['artifact']} of {paper}]({paper}/{name})", ""]

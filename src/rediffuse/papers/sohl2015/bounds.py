@@ -12,6 +12,7 @@ from rediffuse.config import Binomial, Gaussian, Learned, MLPOptions, RBFOptions
 from rediffuse.datasets.heartbeat import Heartbeat
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.datasets.swiss_roll import SwissRoll
+from rediffuse.errors import UserError
 from rediffuse.metrics.bits import binomial_bound, mean_and_error, variational_bound
 from rediffuse.papers.sohl2015.common import PerfectNetwork, generator_of, loaded, options_of
 from rediffuse.papers.tables import write
@@ -73,7 +74,10 @@ def ablation(layout: Layout, device: torch.device) -> None:
 
 
 def entropy(layout: Layout, device: torch.device) -> None:
-    """The bounds on H_q(X^{t-1} | X^t), its exact value and the model's H_p at every t, in bits."""
+    """The bounds on H_q(X^{t-1} | X^t), its exact value and the model's H_p at every t, in bits.
+
+    Raises UserError for a heartbeat whose exact entropy is a sum of too many terms.
+    """
     options = options_of(layout).entropy
     assert options
     frames = []
@@ -170,7 +174,10 @@ def _binomial_entropies(run: LoadedRun, heartbeat: Heartbeat, x0: torch.Tensor, 
     process = denoiser.process
     mean = torch.from_numpy(heartbeat.sequences().mean(0)).double()
     lower, upper = (bounds.cpu().numpy() / BIT for bounds in entropies.binomial_bounds(process.to("cpu"), mean))
-    h = np.array([heartbeat.entropy(float(alpha_bar), process.rate) for alpha_bar in process.alpha_bar]) / BIT
+    try:
+        h = np.array([heartbeat.entropy(float(alpha_bar), process.rate) for alpha_bar in process.alpha_bar]) / BIT
+    except ValueError as problem:
+        raise UserError(f"papers.sohl2015.entropy.runs: found a run on a heartbeat of {problem}") from None
     generator = torch.Generator().manual_seed(seed)
     rows = []
     for t in range(1, process.T + 1):

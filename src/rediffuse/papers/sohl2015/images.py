@@ -12,6 +12,7 @@ from rediffuse.build import build_multiscale
 from rediffuse.config import DeadLeaves
 from rediffuse.datasets import dead_leaves
 from rediffuse.datasets.prepared import Prepared
+from rediffuse.errors import UserError
 from rediffuse.files import write_arrays, write_json
 from rediffuse.metrics.bits import mean_and_error
 from rediffuse.metrics.gaussians import GaussianScaleMixture
@@ -108,10 +109,19 @@ def fig4(layout: Layout, device: torch.device) -> None:
 
 
 def fig5(layout: Layout, device: torch.device) -> None:
-    """A hidden square of held-out pictures, in-painted: several samples, by the paper's rule and by the recommended one."""
+    """A hidden square of held-out pictures, in-painted: several samples, by the paper's rule and by the recommended one.
+
+    Raises UserError if the held-out parts are smaller than the figure wants them: those of a folder of the user's are known only here.
+    """
     options = options_of(layout).fig5
     assert options
     run, data = loaded(layout, options.run, device)
+    height, width = data.arrays["held_out"].shape[2:]
+    if options.size > min(height, width):
+        raise UserError(
+            f"papers.sohl2015.fig5.size: found {options.size}; "
+            f"expected at most {min(height, width)}: the held-out parts of the data set {data.name} are {width} x {height} pixels"
+        )
     true = _crops(data.arrays["held_out"], options.size, options.pictures)
     x = torch.from_numpy(data.as_x(true)).to(device)
     start = (options.size - options.hole) // 2

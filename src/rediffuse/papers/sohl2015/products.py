@@ -28,6 +28,7 @@ from rediffuse.processes.products import (
     expected_gaussian,
     fading_gaussian,
     start_at,
+    times_bernoulli,
     times_gaussian,
 )
 from rediffuse.samplers import ancestral, binomial, inpaint
@@ -120,32 +121,30 @@ def _correlated(options: Products) -> list[dict[str, Any]]:
 
 
 def _heartbeat(layout: Layout, options: Products, device: torch.device) -> list[dict[str, Any]]:
-    """The heartbeat's model times an r that knows one bit: that it is 1 (one sequence is left) or 0 (the others are, alike)."""
+    """The heartbeat's model times an r that speaks of one bit: how often that bit is 1, beside p r and p r^2 over the true sequences."""
     run, data = loaded(layout, options.run, device)
     heartbeat, denoiser = generator_of(layout, options.run), run.binomial_denoiser()
-    rows = []
-    for bit in (0, 1):
-        r1 = torch.full(data.shape, 0.5, dtype=torch.float64, device=device)
-        r1[0] = float(bit)
+    sequences, rows = heartbeat.sequences(), []
+    for factor in options.r:
+        r1, r0 = (torch.ones(data.shape, dtype=torch.float64, device=device) for _ in range(2))
+        r1[factor.bit], r0[factor.bit] = factor.on, factor.off
         generator = torch.Generator(device).manual_seed(options.seed)
 
         def uniform(generator: torch.Generator = generator) -> Tensor:
             return torch.rand((options.n, *data.shape), generator=generator, device=device)
 
-        x_T = (uniform() < denoiser.process.rate).float()
-        x_T[:, 0] = bit
-        x = binomial.sample(PerturbedBinomial(denoiser, r1), x_T, uniform).cpu().numpy()
-        fits = heartbeat.valid(x) & (x[:, 0] == bit)
-        about = {"toy": "heartbeat", "rule": f"bit 1 is {bit}, r constant in t (the paper's)", "unit": "share", "n": options.n}
-        share = float(fits.mean())
-        error = math.sqrt(share * (1 - share) / options.n)
-        rows.append(about | {"metric": "heartbeats that agree with it", "value": share, "sd": error})
-        if bit == 0:
-            left = [sequence for sequence in heartbeat.sequences() if sequence[0] == 0]
-            counts = np.array([(x == sequence).all(1).sum() for sequence in left])
-            uneven = float(np.abs(counts / max(counts.sum(), 1) - 1 / len(left)).max())
-            error = math.sqrt((1 - 1 / len(left)) / len(left) / options.n)
-            rows.append(about | {"metric": "largest deviation of a phase from its equal share", "value": uneven, "sd": error})
+        prior = times_bernoulli(torch.full(data.shape, denoiser.process.rate, dtype=torch.float64, device=device), r1, r0)
+        x = binomial.sample(PerturbedBinomial(denoiser, r1, r0), (uniform() < prior).float(), uniform).cpu().numpy()
+        about: dict[str, Any] = {"toy": "heartbeat", "unit": "share"}
+        rule = f"r = {factor.off:g}, {factor.on:g} for bit {factor.bit} = 0, 1"
+        for name, power in (("p r", 1), ("p r^2", 2)):
+            weight = np.where(sequences[:, factor.bit] == 1, factor.on, factor.off) ** power
+            exact = float(weight[sequences[:, factor.bit] == 1].sum() / weight.sum())
+            rows.append(about | {"rule": f"{rule}: exact {name}", "metric": "bit is 1", "value": exact})
+        about |= {"rule": f"{rule}: constant in t (the paper's)", "n": options.n}
+        for metric, hits in {"bit is 1": x[:, factor.bit] == 1, "is a heartbeat": heartbeat.valid(x)}.items():
+            share = float(hits.mean())
+            rows.append(about | {"metric": metric, "value": share, "sd": math.sqrt(share * (1 - share) / options.n)})
     return rows
 
 

@@ -148,8 +148,8 @@ def products(layout: Layout) -> None:
         rows.append([str(toy), str(rule), numbers])
     notes = [
         "Gaussian: data N(0, 1), r(x) = N(2; x, 1). In-painting: two coordinates of variance 1 and correlation 0.8, the first known to be "
-        "1.5; the second's law is asked. Heartbeat: one bit is known. Chains are run with the toys' exact kernels (the heartbeat's with "
-        "the trained network's); ± is the standard error over samples.",
+        "1.5; the second's law is asked. Heartbeat: r speaks of one bit, and p r is over the true sequences. Chains are run with the "
+        "toys' exact kernels (the heartbeat's with the trained network's); ± is the standard error over samples.",
         "The finding: with r constant in t (eq. 23) the chain samples nearly p r^2, since a shift of the mean by Sigma grad log r a step "
         "is a Langevin step along twice the score of r. E[r(x_0) | x_t] in the place of r samples p r; and a noisy observation is itself a "
         "diffused state, from which the plain chain samples p r for any data. For in-painting, known values that are as noisy as x_t are "
