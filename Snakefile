@@ -35,6 +35,7 @@ shell.prefix(
 
 wildcard_constraints:
     dataset="[A-Za-z0-9-]+?",
+    paper="sohl2015|ddpm|ddim",
     hash="[0-9a-f]{8}",
     run="[A-Za-z0-9-]+",
     samples="[A-Za-z0-9-]+?",

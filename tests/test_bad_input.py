@@ -15,10 +15,12 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from PIL import Image
 from safetensors.torch import load, save
 from tiny import GONE
 
 from rediffuse import training
+from rediffuse.files import sha256
 
 resource = pytest.importorskip("resource", reason="a Unix module")
 
@@ -42,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        for command in ("prepare digits", "prepare roll", "train roll", "train digits", "train classifier"):
+        for command in ("prepare digits", "prepare roll", "prepare beat", "train roll", "train beat", "train digits", "train classifier"):
             assert tiny.rediffuse(*command.split(), *PRESET) == 0
         for command in ("sample plain", "sample plain --shard 2", "sample sweep"):
             assert tiny.rediffuse(*command.split(), *PRESET) == 0
@@ -75,10 +77,12 @@ def test_the_tiny_preset_goes_all_the_way(here: Path) -> None:
     """What follows damages one thing at a time: undamaged, every command succeeds."""
     for command in (
         "measure ddpm fig1 table1",
-        "measure sohl2015 table1",
+        "measure sohl2015 fig1 fig2 fig_d1",
+        "figure sohl2015 fig2 fig_d1",
         "measure ddim table1 fig3",
         "table ddpm table1",
         *map(" ".join, (SAMPLE, TRAIN)),
+        "train beat",
     ):
         assert tiny.rediffuse(*command.split(), *PRESET) == 0
 
@@ -129,6 +133,12 @@ def test_a_paper_that_the_preset_leaves_out(here: Path, capsys: Capture) -> None
         ),
         ({"runs.roll.network": tiny.PRESET["runs"]["digits"]["network"]}, "train roll", "found shape (2,); expected (C, R, R) with R "),
         ({"runs.digits.network": {"kind": "rbf"}}, "train digits", "found shape (1, 8, 8); expected (D,) for the RBF network"),
+        (
+            {"runs.digits.network": {"kind": "mlp", "shared_readout": True}},
+            "train digits",
+            "found shape (1, 8, 8); expected (D,) for the MLP network",
+        ),
+        ({"runs.roll.network": tiny.CONV}, "train roll", "found shape (2,); expected (C, R, R) for the multi-scale network"),
         ({"runs.digits.network.multipliers": [1] * 5}, "train digits", "found shape (1, 8, 8); expected (C, R, R) with R divisible by 16"),
     ],
 )
@@ -261,6 +271,112 @@ def test_a_folder_where_arrays_belong(here: Path, capsys: Capture) -> None:
     assert tiny.refused(capsys, *TRAIN, *PRESET) == f"{path}: could not be read: Is a directory; expected a readable file"
 
 
+def test_a_binomial_process_on_what_are_no_bits(here: Path, capsys: Capture) -> None:
+    """Data that fit their description in every way, but that they are not 0 and 1 alone."""
+    path, x = prepared("beat", "arrays.npz"), np.load(prepared("beat", "arrays.npz"))["x_train"]
+    for wrong, found in ((np.where(np.arange(len(x))[:, None] == 7, 3, x), "0 to 3"), (x + 1, "1 to 2"), (x * 0.5, "0 to 0.5")):
+        change(path, arrays_with(x_train=wrong))
+        change(prepared("beat", "dataset.json"), json_with(files={"arrays.npz": {"sha256": sha256(path.read_bytes())}}))
+        line = tiny.refused(capsys, "train", "beat", *PRESET)
+        assert line == f"data set beat: found values from {found}; expected 0 and 1 alone for the binomial process of beat"
+
+
+def test_a_binomial_process_on_bits_that_are_scaled(here: Path, capsys: Capture) -> None:
+    change(prepared("beat", "dataset.json"), json_with(scale={"multiply": 2.0, "add": -1.0}))
+    line = tiny.refused(capsys, "train", "beat", *PRESET)
+    assert line == "data set beat: found values from -1 to 1; expected 0 and 1 alone for the binomial process of beat"
+
+
+# --- a folder of the user's own images; test_datasets.py has every mistake ---
+
+
+def picture(name: str, height: int, width: int) -> Path:
+    """A grey image of noise in the folder `pictures`."""
+    path = Path("pictures") / name
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width), dtype=np.uint8)).save(path)
+    return path
+
+
+def no_pictures() -> Path:
+    return Path("pictures")
+
+
+def no_images() -> Path:
+    Path("pictures").mkdir()
+    return Path("pictures")
+
+
+def one_unreadable() -> Path:
+    path = picture("b.png", 8, 32)
+    path.write_bytes(path.read_bytes()[:60])
+    return path
+
+
+def one_larger() -> Path:
+    picture("a.png", 8, 32)
+    return picture("b.png", 9, 32)
+
+
+def too_small() -> Path:
+    return picture("a.png", 3, 32)
+
+
+FOLDERS: dict[str, tuple[Callable[[], Path], str]] = {
+    "none": (no_pictures, "could not be read: No such file or directory; expected a folder of images, as seen from "),
+    "no images": (no_images, "no image found in it; expected files named *.png, "),
+    "an unreadable image": (one_unreadable, "could not be read ("),
+    "images of two sizes": (one_larger, "found 32 x 9 pixels; expected 32 x 8 as a.png has"),
+    "too small images": (too_small, "found 32 x 3 pixels; expected at least 16 x 4: patches of 4 x 4 "),
+}
+OWN = {
+    "datasets.own": {"kind": "folder", "path": "pictures", "size": 4, "train": 20, "test": 5},
+    "runs.own": {**tiny.PRESET["runs"]["bark"], "dataset": "own"},
+}
+
+
+@pytest.mark.parametrize(("make", "expected"), FOLDERS.values(), ids=FOLDERS.keys())
+def test_a_folder_that_will_not_do(here: Path, capsys: Capture, make: Callable[[], Path], expected: str) -> None:
+    tiny.write(Path("tiny.yaml"), tiny.preset(OWN))
+    path = make()
+    assert tiny.refused(capsys, "prepare", "own", *PRESET).startswith(f"{path}: {expected}")
+    assert not list(Path("data").glob("own-*"))
+
+
+def test_snakemake_refuses_a_folder_in_the_same_line(here: Path, capsys: Capture) -> None:
+    tiny.write(Path("tiny.yaml"), tiny.preset(OWN | {"datasets.own": {**OWN["datasets.own"], "path": str(here / "pictures")}}))
+    command = [Path(sys.executable).with_name("snakemake"), "-n", "--config", f"preset={Path('tiny.yaml').resolve()}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("rediffuse: ")]
+    assert done.returncode == 2
+    assert "Traceback" not in done.stdout + done.stderr
+    said = tiny.refused(capsys, "prepare", "own", *PRESET)
+    assert said.endswith(f", as seen from {Path.cwd()}")
+    assert line == f"rediffuse: {said.removesuffix(str(Path.cwd()))}{REPOSITORY}", "each names the folder that it runs in"
+
+
+def test_pictures_too_small_for_the_figure(here: Path, capsys: Capture) -> None:
+    """Only the folder says how large they are: a patch fits, the figure does not."""
+    tiny.write(Path("tiny.yaml"), tiny.preset({**OWN, "papers.sohl2015.fig5.run": "own"}))
+    for name in ("a.png", "b.png"):
+        picture(name, 12, 24)
+    for command in ("prepare own", "train own"):
+        assert tiny.rediffuse(*command.split(), *PRESET) == 0
+    line = tiny.refused(capsys, "measure", "sohl2015", "fig5", *PRESET)
+    assert line == "papers.sohl2015.fig5.size: found 8; expected at most 6: the held-out parts of the data set own are 6 x 12 pixels"
+
+
+def test_a_heartbeat_whose_exact_entropy_is_out_of_reach(here: Path, capsys: Capture) -> None:
+    tiny.write(
+        Path("tiny.yaml"), tiny.preset({"datasets.beat.length": 100, "datasets.beat.period": 20, "papers.sohl2015.entropy.runs": ["beat"]})
+    )
+    for command in ("prepare beat", "train beat"):
+        assert tiny.rediffuse(*command.split(), *PRESET) == 0
+    line = tiny.refused(capsys, "measure", "sohl2015", "entropy", *PRESET)
+    assert line.startswith("papers.sohl2015.entropy.runs: found a run on a heartbeat of length 100, period 20: ")
+    assert line.endswith("; expected fewer")
+
+
 # --- checkpoints ---
 
 
@@ -351,6 +467,34 @@ def test_a_damaged_checkpoint(here: Path, capsys: Capture, damage: Damage, expec
     change(WEIGHTS, damage)
     line = tiny.refused(capsys, *SAMPLE, *PRESET)
     assert line.startswith(f"{WEIGHTS}: ")
+    assert line.endswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "command", "expected"),
+    [
+        (
+            {"runs.beat.process.rate": 0.4},
+            "fig2",
+            "beat/weights.safetensors: found weights trained with process kind='binomial' T=6 rate=0.3; "
+            "expected kind='binomial' T=6 rate=0.4 by the preset: run `rediffuse train` anew",
+        ),
+        (
+            {"runs.beat.predicts": "mu"},
+            "fig2",
+            "found weights trained with predicts x0; expected mu by the preset: run `rediffuse train` anew",
+        ),
+        (
+            {"runs.roll.process": tiny.PRESET["runs"]["rates"]["process"]},
+            "fig1",
+            "start=Harmonic(kind='harmonic', beta_1=0.0003, beta_T=0.99)) by the preset: run `rediffuse train` anew",
+        ),
+    ],
+)
+def test_weights_of_other_options(here: Path, capsys: Capture, changes: dict[str, Any], command: str, expected: str) -> None:
+    tiny.write(Path("tiny.yaml"), tiny.preset(changes))
+    line = tiny.refused(capsys, "measure", "sohl2015", command, *PRESET)
+    assert line.startswith(str(RESULTS / "runs"))
     assert line.endswith(expected)
 
 
@@ -482,6 +626,11 @@ def test_shards_of_another_cut(here: Path, capsys: Capture) -> None:
         ("figure ddpm fig1", "ddpm/fig1.npz", "rediffuse measure ddpm fig1"),
         ("figure ddim fig4", "ddim/fig4.csv", "rediffuse measure ddim fig4"),
         ("figure sohl2015 fig1", "sohl2015/fig1.npz", "rediffuse measure sohl2015 fig1"),
+        ("figure sohl2015 fig5", "sohl2015/fig5.npz", "rediffuse measure sohl2015 fig5"),
+        ("figure sohl2015 fig_d1", "sohl2015/fig_d1.json", "rediffuse measure sohl2015 fig_d1"),
+        ("figure sohl2015 entropy", "sohl2015/entropy.csv", "rediffuse measure sohl2015 entropy"),
+        ("figure sohl2015 ablation", "sohl2015/ablation.csv", "rediffuse table sohl2015 ablation"),
+        ("table sohl2015 table_app1", "measurements/sohl2015/table_app1.csv", "rediffuse measure sohl2015 table_app1"),
         ("report", "sohl2015/table1.csv", "rediffuse table sohl2015 table1"),
     ],
 )
@@ -503,8 +652,30 @@ def test_a_table_that_is_none(here: Path, capsys: Capture, content: bytes, found
     assert line.endswith("; expected a CSV that `rediffuse measure ddpm table1` makes")
 
 
+@pytest.mark.parametrize(
+    ("file", "damage", "expected"),
+    [
+        (
+            "fig2.npz",
+            truncated,
+            "damaged (File is not a zip file); expected a whole .npz file, which `rediffuse measure sohl2015 fig2` makes anew",
+        ),
+        ("fig2.csv", emptied, "No columns to parse from file; expected a CSV that `rediffuse measure sohl2015 fig2` makes"),
+        ("fig_d1.json", truncated, "expected the file that `rediffuse measure sohl2015 fig_d1` makes"),
+    ],
+)
+def test_damaged_measurements(here: Path, capsys: Capture, file: str, damage: Damage, expected: str) -> None:
+    figure, path = file.split(".")[0], RESULTS / "sohl2015" / file
+    assert tiny.rediffuse("measure", "sohl2015", figure, *PRESET) == 0
+    change(path, damage)
+    line = tiny.refused(capsys, "figure", "sohl2015", figure, *PRESET)
+    assert line.startswith(f"{path}: ")
+    assert line.endswith(expected)
+
+
 # --- the command line ---
 
+NETWORKS = "bark, beat, digits, ink, leaves, rates, roll, classifier"
 COMMANDS: dict[str, tuple[str, str]] = {
     "an unknown command": ("trian digits", "No such command 'trian'. Did you mean 'train'?"),
     "an unknown option": ("train digits --epochs 3", "No such option: --epochs"),
@@ -512,11 +683,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "a missing argument": ("train", "Missing argument 'name'."),
     "missing artifacts": ("measure ddpm", "Missing argument 'artifacts'."),
     "an argument too many": ("train digits roll", "Got unexpected extra argument(s) (roll)"),
-    "an unknown data set": ("prepare mnist", "data set: found 'mnist'; expected one of digits, roll"),
-    "an unknown run": ("train rol", "run: found 'rol'; expected one of digits, roll, classifier"),
-    "unknown samples": ("sample digits", "samples: found 'digits'; expected one of plain, sweep"),
-    "no name": ("train ''", "run: found ''; expected one of digits, roll, classifier"),
-    "a name that climbs out of its folder": ("train ../digits", "run: found '../digits'; expected one of digits, roll, classifier"),
+    "an unknown data set": ("prepare mnist", "data set: found 'mnist'; expected one of bark, beat, digits, ink, leaves, roll"),
+    "an unknown run": ("train rol", f"run: found 'rol'; expected one of {NETWORKS}"),
+    "unknown samples": ("sample digits", "samples: found 'digits'; expected one of inks, plain, sweep"),
+    "no name": ("train ''", f"run: found ''; expected one of {NETWORKS}"),
+    "a name that climbs out of its folder": ("train ../digits", f"run: found '../digits'; expected one of {NETWORKS}"),
     "a shard that is no number": ("sample plain --shard first", "Invalid value for '--shard': "),
     "shard 0": ("sample plain --shard 0", "--shard: found 0; expected 1 to 2, the shards of samples.plain"),
     "shard 3 of 2": ("sample plain --shard 3", "--shard: found 3; expected 1 to 2, the shards of samples.plain"),

@@ -1,6 +1,7 @@
 """The variational bound: each term against an independent form, and the whole against a chain whose bound is known in closed form."""
 
 import math
+from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from rediffuse.metrics.bits import Bound, mean_and_error, variational_bound
-from rediffuse.processes import losses, schedules
+from rediffuse.metrics.bits import Bound, binomial_bound, mean_and_error, stratified, variational_bound
+from rediffuse.processes import binomial, losses, schedules
+from rediffuse.processes.binomial import BinomialDenoiser, BinomialProcess
 from rediffuse.processes.bounds import (
     bits_per_dim,
     cdf_tanh,
@@ -315,6 +317,42 @@ def test_the_estimate_with_a_stratum_for_each_t_is_the_full_sum(short_chain):
     got = variational_bound(short_chain, {"edge": edge_decoder(short_chain.process)}, x0, strata=11, seed=0)["edge"]
     close(got.between, between(short_chain, x0).sum(0), rtol=1e-10)
     close(got.l_T, l_T(short_chain.process, x0))
+
+
+@pytest.mark.parametrize("T", [2, 3, 12, 2000])
+def test_a_stratum_for_each_t_sums_every_term_once(T):
+    """Of terms without noise it is then the sum itself, for each example."""
+    terms, n = torch.arange(T + 1, dtype=torch.float64).square() + 1, 3
+    got = stratified(lambda t: terms[t].numpy(), T, n, T - 1, torch.Generator().manual_seed(0))
+    close(got, terms[2:].sum().expand(n), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("T", "strata"), [(2, 1), (12, 1), (12, 4), (12, 11), (1000, 60), (2000, 200)])
+def test_strata_cover_2_to_T_without_gap_or_overlap(T, strata):
+    """Terms that are all 1 add up to their number, whichever times are drawn; and over many examples every time is drawn, none outside."""
+    seen = []
+    ones = stratified(lambda t: seen.append(t) or np.ones(len(t)), T, 5 * T, strata, torch.Generator().manual_seed(0))
+    assert np.array_equal(ones, np.full(5 * T, T - 1.0))
+    assert len(seen) == strata
+    edges = sorted((int(t.min()), int(t.max())) for t in seen)
+    assert edges[0][0] == 2 and edges[-1][1] == T
+    assert all(low > before for (_, before), (low, _) in pairwise(edges))
+
+
+@pytest.mark.parametrize("strata", [1, 3, 5])
+def test_the_binomial_estimate_is_unbiased_and_whole_with_a_stratum_for_each_t(strata):
+    """Against every term averaged over draws of x_t; within 4 standard errors."""
+    process = BinomialProcess(schedules.harmonic(6), 0.3)
+    denoiser = BinomialDenoiser(process, lambda x, t: 0.5 * x - 0.2 * t[:, None], "x0")
+    x0, n = torch.tensor([[0.0, 1.0, 1.0]]), 20_000
+    got = binomial_bound(denoiser, x0.expand(n, 3), strata, seed=0)
+    u = torch.rand((n, 3), generator=torch.Generator().manual_seed(1))
+    exact = {t: binomial.vlb_term(denoiser, x0.expand(n, 3), torch.full((n,), t), u).double() for t in range(1, 7)}
+    for part, times in ((got.between, range(2, 7)), (got.l_0, [1])):
+        draws = sum(exact[t] for t in times)
+        error = math.sqrt((part.var() + draws.var().item()) / n)
+        assert abs(part.mean() - draws.mean().item()) < 4 * error
+    close(got.l_T, binomial.l_T(process, x0.expand(n, 3)))
 
 
 @pytest.mark.parametrize("strata", [1, 3, 4])

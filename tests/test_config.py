@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 import tiny
+from pydantic import ValidationError
 from tiny import GONE
 
+from rediffuse import presets
+from rediffuse.config import Sohl2015
+from rediffuse.datasets import digits
 from rediffuse.errors import UserError
 from rediffuse.presets import SHIPPED, Preset, load_preset, preset_path, schema
 
@@ -46,7 +50,7 @@ def test_the_default_preset_is_shipped() -> None:
 
 def test_the_schema_is_that_of_the_models() -> None:
     kept = (SHIPPED / "schema.json").read_text(encoding="utf-8")
-    assert kept == schema(), "config/schema.json is not that of config.py: run `python -m rediffuse.presets > config/schema.json`"
+    assert kept == schema(), "config/schema.json is not that of config/: run `python -m rediffuse.presets > config/schema.json`"
 
 
 def test_the_schema_describes_options_and_allows_no_others() -> None:
@@ -93,6 +97,8 @@ def test_options_are_not_changed_later() -> None:
 
 # --- mistakes ---
 
+DATASETS = "bark, beat, digits, ink, leaves, roll"
+GAUSSIANS, IMAGES = "bark, digits, ink, leaves, rates, roll", "bark, digits, ink, leaves"
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown block": ({"sample": {}}, "sample: unknown key; expected one of datasets, features, runs, samples, papers"),
     "an unknown key": (
@@ -155,7 +161,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"runs.roll.process.schedule": {"kind": "log-spaced", "ratio_1": 3.0, "ratio_T": 2.0}},
         "runs.roll.process.schedule.ratio_T: found 2.0; expected more than ratio_1 (3.0)",
     ),
-    "an unknown kind": ({"runs.digits.network": {"kind": "resnet"}}, "runs.digits.network.kind: found 'resnet'; expected 'unet', 'rbf'"),
+    "an unknown kind": (
+        {"runs.digits.network": {"kind": "resnet"}},
+        "runs.digits.network.kind: found 'resnet'; expected 'unet', 'rbf', 'mlp', 'multi-scale'",
+    ),
     "no kind": (
         {"runs.digits.network": {"units": 4}},
         "runs.digits.network.kind: not given; expected a kind (config/schema.json lists them)",
@@ -166,7 +175,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown word": (
         {"runs.digits.predicts": "noise"},
-        "runs.digits.predicts: found 'noise'; expected 'eps', 'x0', 'mu' or 'residual'",
+        "runs.digits.predicts: found 'noise'; expected 'eps', 'x0', 'mu', 'residual' or 'attractor'",
     ),
     "groups that do not divide": (
         {"runs.digits.network.groups": 3},
@@ -193,24 +202,24 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"features.digits": tiny.PRESET["features"]["classifier"]},
         "features.digits: found 'digits'; expected a name that no run has",
     ),
-    "a run on no data set": ({"runs.digits.dataset": "mnist"}, "runs.digits.dataset: found 'mnist'; expected one of digits, roll"),
+    "a run on no data set": ({"runs.digits.dataset": "mnist"}, f"runs.digits.dataset: found 'mnist'; expected one of {DATASETS}"),
     "features on no data set": (
         {"features.classifier.dataset": "mnist"},
-        "features.classifier.dataset: found 'mnist'; expected one of digits, roll",
+        f"features.classifier.dataset: found 'mnist'; expected one of {DATASETS}",
     ),
-    "samples of no run": ({"samples.plain.run": "classifier"}, "samples.plain.run: found 'classifier'; expected one of digits"),
+    "samples of no run": ({"samples.plain.run": "classifier"}, f"samples.plain.run: found 'classifier'; expected one of {IMAGES}"),
     "more shards than chunks": (
         {"samples.plain.shards": 4},
         "samples.plain.shards: found 4; expected at most n / chunk, rounded up (3)",
     ),
     "steps over T": ({"samples.sweep.steps": [2, 7]}, "samples.sweep.steps: found 7; expected at most T = 6 of runs.digits"),
     "timed steps over T": ({"papers.ddim.fig4.steps": [2, 7]}, "papers.ddim.fig4.steps: found 7; expected at most T = 6 of runs.digits"),
-    "a figure of no run": ({"papers.ddim.fig4.run": "plain"}, "papers.ddim.fig4.run: found 'plain'; expected one of digits, roll"),
+    "a figure of no run": ({"papers.ddim.fig4.run": "plain"}, f"papers.ddim.fig4.run: found 'plain'; expected one of {GAUSSIANS}"),
+    "DDIM's time on bits": ({"papers.ddim.fig4.run": "beat"}, f"papers.ddim.fig4.run: found 'beat'; expected one of {GAUSSIANS}"),
     "a figure of steps that were not sampled": (
         {"papers.ddim.fig3.steps": [2, 5]},
         "papers.ddim.fig3.steps: found 5; expected one of 2, 3",
     ),
-    "the 2015 paper on digits": ({"papers.sohl2015.fig1.run": "digits"}, "papers.sohl2015.fig1.run: found 'digits'; expected one of roll"),
     "a table of samples of another kind": (
         {"papers.ddpm.table1.samples": ["sweep"]},
         "papers.ddpm.table1.samples: found 'sweep'; expected one of plain",
@@ -219,7 +228,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"papers.ddim.table1.samples": ["plain"]},
         "papers.ddim.table1.samples: found 'plain'; expected one of sweep",
     ),
-    "samples of points": ({"samples.plain.run": "roll"}, "samples.plain.run: found 'roll'; expected one of digits"),
+    "samples of points": ({"samples.plain.run": "roll"}, f"samples.plain.run: found 'roll'; expected one of {IMAGES}"),
+    "samples of bits": ({"samples.plain.run": "beat"}, f"samples.plain.run: found 'beat'; expected one of {IMAGES}"),
     "a variance that the objective does not train": (
         {"runs.digits.variance": "learned"},
         "runs.digits.variance: found 'learned'; expected a fixed one: the objective simple does not train it",
@@ -238,6 +248,254 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize(("changes", "line"), MISTAKES.values(), ids=MISTAKES.keys())
 def test_a_mistake_is_named_by_its_key(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
     assert told(tiny.write(tmp_path / "own.yaml", tiny.preset(changes))) == line
+
+
+# --- mistakes in what the 2015 paper is made of ---
+
+PAPER = "papers.sohl2015"
+CONV = {"kind": "multi-scale", "scales": 2, "filters": 2, "conv_layers": 1, "dense_units": 2, "dense_layers": 1}
+
+MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
+    # processes
+    "no kind of process": (
+        {"runs.roll.process.kind": GONE},
+        "runs.roll.process.kind: not given; expected a kind (config/schema.json lists them)",
+    ),
+    "an unknown kind of process": (
+        {"runs.roll.process.kind": "poisson"},
+        "runs.roll.process.kind: found 'poisson'; expected 'gaussian', 'binomial'",
+    ),
+    "a binomial process on points": (
+        {"runs.beat.dataset": "roll"},
+        "runs.beat.dataset: found 'roll'; expected binary data for the binomial process: one of beat",
+    ),
+    "a binomial process where there are no bits": (
+        {"datasets.beat": {"kind": "digits"}},
+        "runs.beat.dataset: found 'beat'; expected binary data for the binomial process: one of nothing: none is defined that fits",
+    ),
+    "a Gaussian process on bits": (
+        {"runs.roll.dataset": "beat"},
+        "runs.roll.dataset: found 'beat'; expected no binary data for a Gaussian one: one of bark, digits, ink, leaves, roll",
+    ),
+    "a base rate that leaves no choice": ({"runs.beat.process.rate": 1.0}, "runs.beat.process.rate: found 1.0; expected less than 1"),
+    "a schedule for bits": (
+        {"runs.beat.process.schedule": {"kind": "linear"}},
+        "runs.beat.process.schedule: unknown key; expected one of kind, T, rate",
+    ),
+    "a variance of bits": (
+        {"runs.beat.variance": "learned"},
+        "runs.beat.variance: found 'learned'; expected none: a Bernoulli distribution's is given by its mean",
+    ),
+    "no variance of a Gaussian": (
+        {"runs.roll.variance": GONE},
+        "runs.roll.variance: found None; expected fixed-small, fixed-large or learned: the process is Gaussian",
+    ),
+    "noise predicted of bits": (
+        {"runs.beat.predicts": "eps"},
+        "runs.beat.predicts: found 'eps'; expected x0 or mu: the process is binomial",
+    ),
+    "an unweighted error of bits": (
+        {"runs.beat.objective": "simple"},
+        "runs.beat.objective: found 'simple'; expected bound: the process is binomial",
+    ),
+    "another network on bits": (
+        {"runs.beat.network": {"kind": "rbf"}},
+        "runs.beat.network.kind: found 'rbf'; expected mlp: the process is binomial",
+    ),
+    "an attractor whose variance is fixed": (
+        {"runs.leaves.variance": "fixed-small"},
+        "runs.leaves.variance: found 'fixed-small'; expected learned: the mean of eq. 65 is made with it",
+    ),
+    "learned rates that nothing trains": (
+        {"runs.rates.objective": "simple", "runs.rates.variance": "fixed-small"},
+        "runs.rates.objective: found 'simple'; expected bound: the objective simple says nothing of the rates, which are learned here",
+    ),
+    "learned rates that start from learned ones": (
+        {"runs.rates.process.schedule.start": {"kind": "learned"}},
+        "runs.rates.process.schedule.start.kind: found 'learned'; expected 'linear', 'harmonic', 'log-spaced'",
+    ),
+    "learned rates that start from nothing": (
+        {"runs.rates.process.schedule.start": GONE},
+        "runs.rates.process.schedule.start: not given; expected a value",
+    ),
+    # networks and the sizes of what they see
+    "neither pathway": (
+        {"runs.ink.network.dense_units": 0},
+        "runs.ink.network.dense_units: found 0; expected at least 1 where conv_layers is 0: one of the two pathways",
+    ),
+    "images that the coarsest scale does not divide": (
+        {"datasets.leaves.size": 5},
+        "datasets.leaves.size: found 5; expected a multiple of 2, one pixel of the coarsest of the network's 2 scales",
+    ),
+    "images smaller than the coarsest scale": (
+        {"runs.leaves.network.scales": 4},
+        "datasets.leaves.size: found 4; expected a multiple of 8, one pixel of the coarsest of the network's 4 scales",
+    ),
+    "digits smaller than the coarsest scale": (
+        {"runs.ink.network.scales": 5},
+        "runs.ink.network.scales: found 5; expected at most 4: the digits are 8 x 8",
+    ),
+    "a picture that the coarsest scale does not divide": (
+        {f"{PAPER}.fig4.size": 7},
+        f"{PAPER}.fig4.size: found 7; expected a multiple of 2, one pixel of the coarsest of the network's 2 scales",
+    ),
+    "a hidden picture that the coarsest scale does not divide": (
+        {f"{PAPER}.fig5.size": 7},
+        f"{PAPER}.fig5.size: found 7; expected a multiple of 2, one pixel of the coarsest of the network's 2 scales",
+    ),
+    "a drawn network that its image does not fit": (
+        {f"{PAPER}.fig_d1.resolution": 7},
+        f"{PAPER}.fig_d1.resolution: found 7; expected a multiple of 2, one pixel of the coarsest of the network's 2 scales",
+    ),
+    "a picture larger than a dense network makes": (
+        {"runs.leaves.network": CONV},
+        f"{PAPER}.fig4.size: found 8; expected 4, the size of datasets.leaves: only a network without a dense pathway makes others",
+    ),
+    "a hidden picture larger than a dense network makes": (
+        {"runs.bark.network": CONV},
+        f"{PAPER}.fig5.size: found 8; expected 4, the size of datasets.bark: only a network without a dense pathway makes others",
+    ),
+    "a hole as large as the picture": (
+        {f"{PAPER}.fig5.hole": 8},
+        f"{PAPER}.fig5.hole: found 8; expected less than size (8): with nothing known r(x) says nothing",
+    ),
+    "a picture larger than what is held out": (
+        {f"{PAPER}.fig5.size": 18},
+        f"{PAPER}.fig5.size: found 18; expected at most 16, the width of the held-out quarter of a photograph",
+    ),
+    # data
+    "radii that fall": ({"datasets.leaves.radius_max": 1.5}, "datasets.leaves.radius_max: found 1.5; expected at least radius_min (2.0)"),
+    "radii that fall between the points": (
+        {"datasets.leaves.radius_min": 0.4},
+        "datasets.leaves.radius_min: found 0.4; expected greater than or equal to 0.5",
+    ),
+    "patches larger than what is held out": (
+        {"datasets.bark.size": 17},
+        "datasets.bark.size: found 17; expected at most 16, a quarter of the photographs' 512 pixels shrunk by 8",
+    ),
+    "an unknown photograph": (
+        {"datasets.bark.images": ["bark"]},
+        "datasets.bark.images.0: found 'bark'; expected 'brick', 'grass' or 'gravel'",
+    ),
+    "a sequence without a beat": (
+        {"datasets.beat.length": 2},
+        "datasets.beat.length: found 2; expected at least period (3): every sequence has a 1",
+    ),
+    "a folder without a name": ({"datasets.own": {"kind": "folder", "path": ""}}, "datasets.own.path: found ''; expected some text"),
+    "no folder": ({"datasets.own": {"kind": "folder"}}, "datasets.own.path: not given; expected a value"),
+    # tables and figures
+    "an unknown figure": (
+        {f"{PAPER}.fig6": {"run": "roll"}},
+        f"{PAPER}.fig6: unknown key; expected one of {', '.join(Sohl2015.model_fields)}",
+    ),
+    "Table 2 without Table 1": (
+        {f"{PAPER}.table1": GONE},
+        f"{PAPER}.table1: found None; expected its options: table2 takes n, strata and seed from them",
+    ),
+    "more validation images than there are beside the k-means": (
+        {f"{PAPER}.table2.validation": 1491},
+        f"{PAPER}.table2.validation: found 1491; expected at most 1490: kmeans needs as many of 1500 images itself",
+    ),
+    "a run twice": ({f"{PAPER}.table1.runs": ["roll", "roll"]}, f"{PAPER}.table1.runs: found ['roll', 'roll']; expected each value once"),
+    "more samples in a grid than were drawn": (
+        {f"{PAPER}.fig_app1.rows": 5},
+        f"{PAPER}.fig_app1.rows: found 5; expected rows * columns at most n of samples.inks",
+    ),
+    "an error bar of one image": ({f"{PAPER}.fig3.n": 1}, f"{PAPER}.fig3.n: found 1; expected greater than or equal to 2"),
+    "a mean of one sample": ({f"{PAPER}.fig3.draws": 1}, f"{PAPER}.fig3.draws: found 1; expected greater than or equal to 2"),
+    "an r(x) that is zero everywhere": (
+        {f"{PAPER}.products.r": [{"bit": 0, "off": 1, "on": 2}, {"bit": 1, "off": 0, "on": 0}]},
+        f"{PAPER}.products.r.1.on: found 0.0; expected more than 0 where off is 0: r(x) would be zero everywhere",
+    ),
+    "an r(x) below zero": (
+        {f"{PAPER}.products.r": [{"bit": 0, "off": -1, "on": 2}]},
+        f"{PAPER}.products.r.0.off: found -1; expected greater than or equal to 0",
+    ),
+    "an r(x) of a bit that no sequence has": (
+        {f"{PAPER}.products.r": [{"bit": 6, "off": 1, "on": 2}]},
+        f"{PAPER}.products.r.0.bit: found 6; expected at most 5, the last bit of runs.beat",
+    ),
+    "no r(x)": ({f"{PAPER}.products.r": []}, f"{PAPER}.products.r: found []; expected at least 1 of them"),
+    # DDPM's and DDIM's grey levels on [-1, 1] are not the 2015 paper's dequantised ones
+    "a likelihood of grey levels on dequantised ones": (
+        {"papers.ddpm.table1.samples": ["inks"]},
+        "papers.ddpm.table1.samples: found 'inks'; expected one of plain",
+    ),
+    "DDPM's figure of dequantised digits": (
+        {"papers.ddpm.fig13.samples": "inks"},
+        "papers.ddpm.fig13.samples: found 'inks'; expected one of plain",
+    ),
+    "a sweep over dequantised digits": ({"samples.sweep.run": "ink"}, "samples.sweep.run: found 'ink'; expected one of digits"),
+}
+
+
+@pytest.mark.parametrize(("changes", "line"), MISTAKES_2015.values(), ids=MISTAKES_2015.keys())
+def test_a_mistake_of_the_2015_paper_is_named_by_its_key(tmp_path: Path, changes: dict[str, Any], line: str) -> None:
+    assert told(tiny.write(tmp_path / "own.yaml", tiny.preset(changes))) == line
+
+
+ALLOWED = {
+    "table1.runs": ["bark", "beat", "ink", "leaves", "rates", "roll"],
+    "table2.leaves": ["leaves"],
+    "table2.digits": ["inks", "plain"],
+    "fig1.run": ["rates", "roll"],
+    "fig2.run": ["beat"],
+    "fig3.run": ["bark", "ink", "leaves"],
+    "fig4.run": ["leaves"],
+    "fig5.run": ["bark"],
+    "fig_app1.samples": ["inks", "plain"],
+    "entropy.runs": ["beat", "rates", "roll"],
+    "ablation.runs": ["rates", "roll"],
+    "products.run": ["beat"],
+}
+"""What each block of the paper may name, of the tiny preset's runs and samples."""
+
+
+def test_every_block_that_names_a_run_or_samples_is_tried() -> None:
+    blocks = {key: block for key, block in tiny.PRESET["papers"]["sohl2015"].items() if key != "fig_d1"}
+    options = ("run", "runs", "samples", "leaves", "digits")
+    naming = {f"{key}.{option}" for key, block in blocks.items() for option in options if option in block}
+    assert naming == set(ALLOWED)
+
+
+@pytest.mark.parametrize("key", ALLOWED)
+def test_a_block_takes_runs_and_samples_of_its_own_kind_alone(key: str) -> None:
+    """Runs on points, on bits, on grey levels, on dequantised ones, on leaves and on textures; samples in the place of runs, and sweeps."""
+    for name in [*tiny.PRESET["runs"], *tiny.PRESET["samples"], "nobody"]:
+        options = tiny.preset({f"{PAPER}.{key}": [name] if key.endswith("runs") else name})
+        if name in ALLOWED[key]:
+            Preset.model_validate(options)
+            continue
+        with pytest.raises(ValidationError) as error:
+            Preset.model_validate(options)
+        (only,) = error.value.errors()
+        expected = f"one of {', '.join(each for each in [*options['runs'], *options['samples']] if each in ALLOWED[key])}"
+        assert only["ctx"] == {"key": f"{PAPER}.{key}", "found": repr(name), "expected": expected}
+
+
+def test_samples_of_pictures_are_no_digits(tmp_path: Path) -> None:
+    samples = {"kind": "ancestral", "run": "leaves", "n": 12}
+    for key in ("sohl2015.table2.digits", "ddpm.fig13.samples"):
+        path = tiny.write(tmp_path / "own.yaml", tiny.preset({"samples.leafage": samples, f"papers.{key}": "leafage"}))
+        assert told(path).startswith(f"papers.{key}: found 'leafage'; expected one of ")
+
+
+def test_a_network_without_a_dense_pathway_makes_pictures_of_other_sizes(tmp_path: Path) -> None:
+    tiny_preset = tiny.preset({f"{PAPER}.fig4.size": 12, f"{PAPER}.fig5.size": 16})
+    assert load_preset(tiny.write(tmp_path / "own.yaml", tiny_preset)).papers.sohl2015
+
+
+def test_every_block_may_be_left_out() -> None:
+    for key in tiny.PRESET["papers"]["sohl2015"]:
+        changes = {f"{PAPER}.{key}": GONE} | ({f"{PAPER}.table2": GONE} if key == "table1" else {})
+        assert getattr(Preset.model_validate(tiny.preset(changes)).papers.sohl2015, key) is None
+
+
+def test_the_digits_are_as_the_presets_checks_take_them() -> None:
+    assert (presets.SIDE, presets.TRAIN) == (digits.SIDE, digits.TRAIN)
+
+
+# --- how a mistake is told ---
 
 
 def test_more_columns_than_samples_are_refused(tmp_path: Path) -> None:

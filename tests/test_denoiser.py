@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rediffuse.processes import losses, schedules
-from rediffuse.processes.denoiser import Denoiser
+from rediffuse.processes.denoiser import Denoiser, WithEdge
 from rediffuse.processes.gaussian import GaussianProcess
 
 PROCESS = GaussianProcess(schedules.linear(1000))
@@ -70,6 +70,46 @@ def test_learned_variance_is_sigmoid_of_z_plus_logit_beta_in_the_second_half_of_
     beta = PROCESS.beta[t].view(-1, *[1] * (len(shape) - 1))
     torch.testing.assert_close(got.variance, 1 / (1 + (1 / beta - 1) * torch.exp(-z)), rtol=1e-12, atol=0)
     assert torch.equal(got.eps, x_t)
+
+
+def attractor(x_t, t, z, z_variance):
+    """A network that puts out z for the mean and z_variance for the variance, read as the images' of the 2015 paper are."""
+    return Denoiser(PROCESS, lambda x, t: torch.cat([z, z_variance], 1), "attractor", "learned")(x_t, t)
+
+
+@pytest.mark.parametrize("t", [1, 2, 500, 1000])
+def test_an_attractor_is_equations_64_and_65(t):
+    x_t, z, z_variance = normal(4, 3), normal(4, 3, seed=1), normal(4, 3, seed=2)
+    variance = torch.sigmoid(z_variance + torch.logit(PROCESS.beta[t]))
+    got = attractor(x_t, t, z, z_variance)
+    # The mean goes through x0-hat and back: at t = 1000 x0-hat is 1e3 times as large, at t = 1 they are one.
+    torch.testing.assert_close(got.mean, (x_t - z) * (1 - variance) + z, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(got.variance, variance, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("t", [2, 500, 1000])
+def test_an_attractor_of_an_untrained_network_is_nearly_the_forward_kernel(t):
+    """z = 0: the mean is x (1 - Sigma) where the forward kernel has x sqrt(1 - beta), and Sigma is beta."""
+    x_t, zero = normal(4, 3), torch.zeros(4, 3, dtype=torch.float64)
+    got = attractor(x_t, t, zero, zero)
+    torch.testing.assert_close(got.mean, x_t * (1 - PROCESS.beta[t]), rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(got.variance, PROCESS.beta[t].expand(4, 3), rtol=1e-12, atol=0)
+
+
+def test_the_last_step_with_an_edge_is_the_forward_kernel_whatever_the_network_says():
+    """Eq. 44: its mean and variance, and an x0-hat and eps-hat that agree with x_1 and with the mean; every other step is the network's."""
+    x = normal(5, 3)
+    denoiser = Denoiser(PROCESS, lambda x, t: torch.sin(3 * x), "eps", "fixed-large")
+    edge = WithEdge(denoiser)
+    assert edge.process is PROCESS
+    for t in (2, 500, 1000):
+        assert all(torch.equal(a, b) for a, b in zip(edge(x, t), denoiser(x, t), strict=True))
+    got, beta, bar = edge(x, 1), PROCESS.beta[1], PROCESS.alpha_bar[1]
+    torch.testing.assert_close(got.mean, (1 - beta).sqrt() * x, rtol=1e-12, atol=1e-14)
+    assert got.variance == beta
+    torch.testing.assert_close(PROCESS.posterior_mean(got.x0, x, 1), got.mean, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(bar.sqrt() * got.x0 + (1 - bar).sqrt() * got.eps, x, rtol=1e-12, atol=1e-14)
+    assert not torch.allclose(got.mean, denoiser(x, 1).mean)
 
 
 @pytest.mark.parametrize("t", [1, 1000, torch.tensor([1, 1000])])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rediffuse.networks.mlp import MLP
+from rediffuse.networks.mlp import MLP, OWN
 from rediffuse.networks.multiscale import MultiScale, MultiScaleConv, TemporalReadout, bumps
 from rediffuse.processes import schedules
 from rediffuse.processes.denoiser import Denoiser
@@ -67,7 +67,7 @@ def test_the_mlp_is_sigmoid_layers_and_a_read_out_of_each_examples_own_t(shared,
             hidden = 1 / (1 + torch.exp(-(layer.weight @ hidden + layer.bias))) - 0.5
         expected = hidden @ network.weight[t[n]] + network.bias[t[n]]
         if shared:
-            expected = expected + network.shared.weight @ hidden + network.shared.bias
+            expected = OWN * expected + network.shared.weight @ hidden + network.shared.bias
         close(got[n], expected)
 
 
@@ -91,11 +91,13 @@ def test_a_shared_read_out_is_the_same_functions():
     one, other = shake(mlp(shared=True)), mlp().double()
     x, t = normal(50, 4), times(7, 50)
     other.hidden.load_state_dict(one.hidden.state_dict())
-    other.weight.data = one.shared.weight.data.T + one.weight.data
-    other.bias.data = one.shared.bias.data + one.bias.data
+    other.weight.data = one.shared.weight.data.T + OWN * one.weight.data
+    other.bias.data = one.shared.bias.data + OWN * one.bias.data
     close(one(x, t), other(x, t))
     back = mlp(shared=True).double()
-    back.load_state_dict({name: value * 0 for name, value in back.state_dict().items()} | other.state_dict())
+    back.hidden.load_state_dict(other.hidden.state_dict())
+    back.weight.data, back.bias.data = other.weight.data / OWN, other.bias.data / OWN
+    assert (back.shared.weight == 0).all() and (back.shared.bias == 0).all()
     close(back(x, t), other(x, t))
 
 

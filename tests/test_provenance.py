@@ -10,20 +10,33 @@ from pathlib import Path
 
 import pytest
 import torch
+from rules import RULES, sohl2015_makes
 
 import rediffuse
 from rediffuse import provenance
-from rediffuse.config import Papers
-
-RULES = Path(__file__).resolve().parents[1] / "workflow" / "rules"
+from rediffuse.config import Papers, Sohl2015
+from rediffuse.figures.sohl2015 import FIGURES
+from rediffuse.papers.sohl2015.measure import MEASURES
+from rediffuse.papers.sohl2015.tables import TABLES
 
 
 def rule_modules() -> list[str]:
     """The modules whose code the rules name as their params."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in RULES.glob("*.smk"))
+    filled = {
+        "{paper}": list(Papers.model_fields),
+        "{SOHL2015_MAKES[artifact].by}": sorted({makes.by for makes in sohl2015_makes().values()}),
+    }
     names = re.findall(r'made_by\(\s*f?"([^"]+)"', text)
-    papers = list(Papers.model_fields)
-    return sorted({f"rediffuse.{name.replace('{paper}', paper)}" for name in names for paper in papers})
+    for hole, values in filled.items():
+        assert any(hole in name for name in names), f"no rule names {hole} any more"
+        names = [name.replace(hole, value) for name in names for value in values]
+    return sorted({f"rediffuse.{name}" for name in names})
+
+
+def measuring_modules() -> list[str]:
+    """Those of them that measure: of a paper, and neither its tables nor its claims."""
+    return [name for name in rule_modules() if re.match(r"rediffuse\.papers\.", name) and not name.endswith((".tables", ".claims"))]
 
 
 def reached(module: str) -> set[str]:
@@ -170,12 +183,51 @@ def test_no_rule_depends_on_the_command_line(module: str) -> None:
 def test_no_number_depends_on_options_it_does_not_name() -> None:
     """Options count by their values; provenance itself, progress and errors are no part of a number."""
     for module in rule_modules():
-        assert not reached(module) & provenance.NOT_NUMBERS
+        covered = reached(module)
+        assert not covered & provenance.NOT_NUMBERS
+        assert not [name for name in covered if name.startswith("rediffuse.config")]
+
+
+def test_no_module_of_options_is_part_of_a_hash() -> None:
+    """Neither the package nor what it is made of, by whatever name it is asked for."""
+    package = [path.stem for path in (provenance.PACKAGE / "config").glob("*.py")]
+    assert {"__init__", "base", "data", "papers", "runs", "samples"} == set(package)
+    for name in ("rediffuse.config", *[f"rediffuse.config.{part}" for part in package]):
+        assert reached(name) == set()
+    assert reached("rediffuse.build") > {"rediffuse.build", "rediffuse.processes.losses"}, "what else imports options is"
+
+
+@pytest.mark.parametrize("artifact", sohl2015_makes())
+def test_a_rule_names_the_module_that_measures_its_artifact(artifact: str) -> None:
+    measure = MEASURES[artifact]
+    assert measure.__module__ == f"rediffuse.papers.sohl2015.{sohl2015_makes()[artifact].by}"
+
+
+def test_the_rules_make_every_artifact_of_the_2015_paper() -> None:
+    makes = sohl2015_makes()
+    assert set(makes) == set(MEASURES)
+    assert {artifact for artifact, how in makes.items() if how.is_table} == set(TABLES)
+    assert {artifact for artifact, how in makes.items() if how.drawn} == set(FIGURES)
+    asked = {artifact for artifact in makes if artifact in Sohl2015.model_fields}
+    assert asked == set(Sohl2015.model_fields), "an option without a rule"
+    assert set(makes) - asked == {"table_app1"}, "made with its paper, without options of its own"
+
+
+def test_an_edit_re_runs_the_measurements_that_use_it_and_no_others() -> None:
+    """Of the 2015 paper: products with r(x) are used by two modules, Parzen windows by one, and no training uses either."""
+    covered = {name.removeprefix("rediffuse.papers.sohl2015."): reached(name) for name in rule_modules()}
+
+    def using(module: str) -> set[str]:
+        return {name for name, modules in covered.items() if module in modules}
+
+    assert using("rediffuse.processes.products") == {"products", "images", "equations"}
+    assert using("rediffuse.metrics.parzen") == {"likelihoods"}
+    assert using("rediffuse.processes.entropy") == {"bounds", "likelihoods"}, "Table 2 takes K from the module of Table 1"
 
 
 def test_an_edit_of_a_figure_trains_nothing() -> None:
-    makes_numbers = [module for module in rule_modules() if module.endswith((".runs", ".sampling", ".measure", ".prepare"))]
-    assert makes_numbers
+    makes_numbers = [*measuring_modules(), *[module for module in rule_modules() if module.endswith((".runs", ".sampling", ".prepare"))]]
+    assert len(makes_numbers) > 9
     for module in makes_numbers:
         assert not [name for name in reached(module) if name.startswith(("rediffuse.figures", "rediffuse.report"))]
 
@@ -194,17 +246,20 @@ def loaded_by(modules: list[str]) -> set[str]:
 
 
 def test_the_hash_covers_all_that_is_imported() -> None:
-    measures = [module for module in rule_modules() if module.endswith(".measure")]
-    ours = {name for name in loaded_by(measures) if name.split(".")[0] == "rediffuse"}
+    ours = {name for name in loaded_by(measuring_modules()) if re.match(r"rediffuse\b(?!\.config\.)", name)}
     code = {name for name in ours if (path := provenance._file(name)) and path.read_text(encoding="utf-8").strip()}
-    covered = set().union(*map(reached, measures))
+    covered = set().union(*map(reached, measuring_modules()))
     assert code - provenance.NOT_NUMBERS <= covered
 
 
 def light_modules() -> list[str]:
     """Modules that are to start at once: what draws, tabulates, judges and gathers."""
     names = [module.name for module in pkgutil.walk_packages(rediffuse.__path__, "rediffuse.")]
-    return [name for name in names if re.search(r"\.figures\.|\.papers\.\w+\.(tables|claims)$|\.report\.|\.cli$|\.config$|\.paths$", name)]
+    return [
+        name
+        for name in names
+        if re.search(r"\.figures\.|\.papers\.\w+\.(tables|claims)$|\.report\.|\.cli$|\.config\b|\.presets$|\.paths$", name)
+    ]
 
 
 def test_figures_tables_and_reports_start_without_torch() -> None:

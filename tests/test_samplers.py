@@ -10,10 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rediffuse.papers.sohl2015.products import GaussianToy
 from rediffuse.processes import schedules
 from rediffuse.processes.denoiser import Denoiser
 from rediffuse.processes.gaussian import GaussianProcess
-from rediffuse.samplers import ancestral, ddim, steps
+from rediffuse.samplers import ancestral, ddim, inpaint, steps
 from rediffuse.samplers.noise import SampleNoise
 
 T = 60
@@ -154,6 +155,20 @@ def test_ancestral_sampling_adds_no_noise_on_the_step_to_x0(tape):
     assert noise.calls - 1 == T - 1
 
 
+@pytest.mark.parametrize("start", [1, 2, T // 2, T])
+def test_ancestral_sampling_from_a_later_start_is_the_rest_of_the_whole(tape, start):
+    denoiser, noise, seen = Denoiser(PROCESS, network, "eps", "fixed-large"), tape((3, 2)), []
+    x_T = noise()
+    whole = ancestral.sample(denoiser, x_T, noise, seen.append)
+    noise = tape((3, 2))
+    for _ in range(1 + T - start):
+        noise()
+    before = noise.calls
+    rest = ancestral.sample(denoiser, [x_T, *(step.x for step in seen)][T - start], noise, start=start)
+    assert torch.equal(rest, whole)
+    assert noise.calls - before == start - 1
+
+
 def test_callbacks_see_every_step_and_what_was_predicted(tape):
     denoiser, x_T, tau = Denoiser(PROCESS, network, "eps", "fixed-small", clip=True), tape((3, 2))(), [5, 20, T]
     for sample, seen, times in (
@@ -166,6 +181,56 @@ def test_callbacks_see_every_step_and_what_was_predicted(tape):
         before = [x_T, *(step.x for step in seen)]
         for x, step in zip(before, seen, strict=False):
             assert torch.equal(step.x0, denoiser(x, step.t).x0) and torch.equal(step.eps, denoiser(x, step.t).eps)
+
+
+# --- in-painting ---
+
+
+def in_painted(T, rounds):
+    """The exact law of the sampler on two coordinates of correlation 0.8, the first known to be 1.5.
+
+    Mean (2,) and variance of the second: the toy is linear, so the mean is the chain without noise and the variance the sum of the
+    squared responses to each number that it draws.
+    """
+    toy = GaussianToy(GaussianProcess(schedules.harmonic(T, 1e-3, 0.99)), torch.tensor([[1, 0.8], [0.8, 1]]))
+    known, mask, calls = torch.tensor([[1.5, 0.0]], dtype=torch.float64), torch.tensor([True, False]), []
+
+    def none():
+        calls.append(1)
+        return torch.zeros(1, 2, dtype=torch.float64)
+
+    (mean,) = inpaint.sample(toy, none(), known, mask, none, rounds)
+    numbers = 2 * len(calls)
+    units = iter(torch.eye(numbers, dtype=torch.float64).unflatten(1, (-1, 2)).unbind(1))
+    responses = inpaint.sample(toy, next(units), 0 * known, mask, units.__next__, rounds)
+    assert next(units, None) is None
+    assert not responses[:, 0].any(), "the known value does not answer to any draw"
+    return mean, responses[:, 1].square().sum().item()
+
+
+def test_in_painting_in_rounds_approaches_the_conditional():
+    """p(x_2 | x_1 = 1.5) is N(1.2, 0.36). One round follows the known value too weakly; more rounds and more steps come nearer."""
+    laws = [in_painted(40, rounds) for rounds in (1, 2, 5, 10)]
+    assert all(mean[0] == 1.5 for mean, _ in laws)
+    means, variances = [mean[1].item() for mean, _ in laws], [variance for _, variance in laws]
+    assert means[0] < 0.8 and variances[0] > 0.45
+    assert all(a < b < 1.2 for a, b in pairwise(means))
+    assert all(a > b > 0.36 for a, b in pairwise(variances))
+    assert means[-1] > 1.12 and variances[-1] < 0.39
+    longer, _ = in_painted(80, 10)
+    assert means[-1] < longer[1].item() < 1.2
+
+
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_in_painting_leaves_known_pixels_exactly_as_they_were(rounds):
+    noise = SampleNoise(0, range(4), (1, 5, 5))
+    known, mask = noise(), torch.ones(5, 5, dtype=torch.bool)
+    mask[1:3, 2:4] = False
+    denoiser = Denoiser(PROCESS, lambda x, t: toy(x, t.to(x.dtype).view(-1, 1, 1, 1)), "eps", "fixed-large")
+    x_0 = inpaint.sample(denoiser, noise(), known, mask, noise, rounds)
+    assert torch.equal(x_0[..., mask], known[..., mask])
+    assert not torch.isclose(x_0, known)[..., ~mask].any()
+    assert x_0.dtype == torch.float32
 
 
 def test_samples_have_the_dtype_of_x_T():
@@ -267,6 +332,19 @@ def test_noise_of_a_sample_is_the_same_in_every_batch(batch):
     whole = rows(range(20))
     assert torch.equal(torch.cat([rows(range(start, min(start + batch, 20))) for start in range(0, 20, batch)]), whole)
     assert torch.equal(rows([11, 4]), whole[[11, 4]])
+
+
+def test_uniform_noise_belongs_to_its_sample_too():
+    def uniform(indices, seed=3):
+        noise = SampleNoise(seed, indices, (2, 3))
+        noise()
+        return torch.cat([noise.uniform(), noise.uniform()], 1)
+
+    whole = uniform(range(4000))
+    assert torch.equal(uniform([11, 4]), whole[[11, 4]])
+    assert len(torch.unique(torch.cat([whole[:50].flatten(), uniform(range(50), 4).flatten()]))) > 1190  # of 1,200 numbers of 24 bits
+    assert whole.min() >= 0 and whole.max() < 1
+    assert scipy.stats.kstest(whole.flatten().numpy(), "uniform").pvalue > 0.01
 
 
 def test_noise_of_other_indices_seeds_and_draws_is_other_noise():

@@ -1,20 +1,29 @@
 """The published number beside ours, and verdicts that can go either way."""
 
+import json
+import math
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+import tiny
 from ruamel.yaml import YAML
+from tiny import GONE
 
+from rediffuse.errors import UserError
 from rediffuse.papers import tables
-from rediffuse.papers.claims import MissingError, one, rising
+from rediffuse.papers.claims import MissingError, Verdict, one, positive, rising
 from rediffuse.papers.ddim import claims as ddim
 from rediffuse.papers.ddim import tables as ddim_tables
 from rediffuse.papers.ddpm import claims as ddpm
 from rediffuse.papers.ddpm import tables as ddpm_tables
+from rediffuse.papers.sohl2015 import claims as sohl2015
+from rediffuse.papers.sohl2015 import tables as sohl2015_tables
 from rediffuse.paths import Layout
-from rediffuse.presets import SHIPPED, load_preset
+from rediffuse.presets import SHIPPED, Preset, load_preset
+from rediffuse.report.gather import artifacts_of, claims_of, metrics_of
 from rediffuse.report.record import dump, stages
 
 PAPERS = ["sohl2015", "ddpm", "ddim"]
@@ -57,6 +66,18 @@ def test_a_number_is_comparable_only_on_the_published_data_set(layout: Layout) -
     numbers = tables.published("ddim", "published_table1")
     table = tables.beside(sweep({10: [1, 2, 3, 4, 5]}, dataset="CIFAR-10"), numbers, ["steps", "eta"], {"CIFAR-10": "CIFAR-10"})
     assert (table["comparable"] == (table["value"].notna() & (table["metric"] == "FID"))).all()
+
+
+def test_a_data_set_that_is_the_published_one_by_definition_is_comparable() -> None:
+    """Under another name, and only where there is a number on both sides."""
+    about = {"dataset": "beat", "run": "r", "unit": "bits/sequence", "sd": 0.1, "n": 9}
+    measured = pd.DataFrame([about | {"metric": metric, "value": 1.0} for metric in ("K", "K - L_null", "log-likelihood")])
+    numbers = tables.published("sohl2015", "published_table1")
+    for same, expected in ((["beat"], {"K", "K - L_null"}), ([], set()), (["bark"], set())):
+        table = tables.beside(measured, numbers, [], {"beat": "Binary heartbeat"}, same)
+        assert set(table[table["comparable"]]["metric"]) == expected
+        assert table[table["comparable"]]["value"].notna().all()
+        assert len(table) == 3 + len(numbers) - 2
 
 
 def test_a_measured_row_without_a_published_one_is_kept(layout: Layout) -> None:
@@ -155,6 +176,342 @@ def test_rising_names_every_fall() -> None:
     assert not held
     assert text == "x: 1 < 3 ≥ 2 ≥ 2"
     assert why.count("is followed by") == 2
+
+
+def test_a_difference_whose_error_is_unknown_tells_nothing() -> None:
+    assert positive(1.0, math.nan, "measured", "why").verdict == "not tested"
+    assert [positive(d, 0.1, "", "").verdict for d in (1.0, 0.1, -0.1, -1.0)] == ["held", "not tested", "not tested", "not held"]
+
+
+# --- the claims of Sohl-Dickstein et al. 2015 ---
+
+
+def k(run: str, metric: str, value: float, sd: float = 0.1, unit: str = "bits") -> dict[str, Any]:
+    return {"run": run, "metric": metric, "unit": unit, "value": value, "sd": sd, "n": 9}
+
+
+def gap(run: str, value: float, schedule: str, network: str = "16 units", sd: float = 0.1, T: int = 40) -> list[dict[str, Any]]:
+    """Rows of the ablation: a run's gap, three quarters of which are the kernels'."""
+    about = {"schedule": schedule, "network": network, "T": T}
+    return [about | k(run, "log-likelihood - K", value, sd), about | k(run, "gap of a perfect network", 0.75 * value, sd)]
+
+
+def step(t: int, lower: float, exact: float, upper: float, run: str = "roll") -> dict[str, Any]:
+    return {"run": run, "t": t, "lower": lower, "exact": exact, "upper": upper, "model": upper, "model_sd": 0.1, "n": 9}
+
+
+def scored(model: str, metric: str, value: float, sd: float = 0.1) -> dict[str, Any]:
+    return {"model": model} | k("r", metric, value, sd)
+
+
+def psnr(estimate: str, value: float, sd: float = 0.1) -> dict[str, Any]:
+    return {"estimate": estimate} | k("r", "PSNR - Wiener", value, sd, "dB")
+
+
+def moments(rule: str, mean: float, variance: float, sd: float = 0.01) -> list[dict[str, Any]]:
+    return [{"toy": "Gaussian", "rule": rule} | k("", metric, value, sd) for metric, value in (("mean", mean), ("variance", variance))]
+
+
+LEAVES = [scored("diffusion", "diffusion - model", 0.0, 0.0), scored("mixture", "diffusion - model", 0.3)]
+PERFECT = [scored('"perfect model"', "log-likelihood", 100.0), scored('"perfect model"', "model - perfect", 0.0)]
+FILTERED = [psnr("noisy", -6.0), psnr("Wiener filter", 0.0), psnr("constant r: one sample", -3.0), psnr("constant r: mean of 8", 2.0)]
+EXACT = [*moments("exact p r", 1.0, 0.5), *moments("exact p r^2", 4 / 3, 1 / 3), *moments("E[r(x_0) | x_t] (recommended)", 1.0, 0.5)]
+PAPERS_RULE = "r constant in t (the paper's, eq. 23)"
+K, NULL = "log-likelihood - K", "K - L_null"
+BEATS = "bits/sequence"
+
+CASES: dict[str, tuple[str, str, list[dict[str, Any]], str, str]] = {
+    # id: the artifact that is read, its rows, the verdict, a word of what is said
+    "bound: under": ("bound", "table1", [k("roll", K, 1.0), k("beat", K, 0.1, unit=BEATS)], "held", "roll 1 ± 0.1 bits; beat 0.1 ± 0.1"),
+    "bound: above, for one of them": ("bound", "table1", [k("roll", K, 1.0), k("beat", K, -0.6)], "not held", "above the exact"),
+    "bound: above, within the error": ("bound", "table1", [k("roll", K, -0.05)], "held", "roll -0.05 ± 0.1"),
+    "learned: all": ("learned", "table1", [k("roll", NULL, 3.0), k("beat", NULL, 0.3)], "held", "beat 0.3"),
+    "learned: one hardly": ("learned", "table1", [k("roll", NULL, 3.0), k("beat", NULL, 0.1)], "not held", "not above L_null"),
+    "learned: one worse": ("learned", "table1", [k("roll", NULL, 3.0), k("beat", NULL, -1.0)], "not held", "beat -1"),
+    "heartbeat: the best of two": (
+        "heartbeat",
+        "table1",
+        [k("beat", K, 0.09, unit=BEATS), k("other", K, 2.0, unit=BEATS), k("roll", K, 1.0)],
+        "held",
+        "beat 0.09 ± 0.1 bits/sequence; other 2 ± 0.1",
+    ),
+    "heartbeat: too far": (
+        "heartbeat",
+        "table1",
+        [k("beat", K, 0.35, unit=BEATS), k("roll", K, 0.01)],
+        "not held",
+        "0.25 bits more than 0.1",
+    ),
+    "heartbeat-samples: 96 %": ("heartbeat-samples", "fig2", [k("beat", "valid sequences", 0.96, 0.006)], "held", "96.0% ± 0.6% of 9"),
+    "heartbeat-samples: 94 %": ("heartbeat-samples", "fig2", [k("beat", "valid sequences", 0.94)], "not held", "fewer than 95 %"),
+    "swiss-roll-gap: the best": (
+        "swiss-roll-gap",
+        "ablation",
+        [*gap("paper", 1.9, "harmonic"), *gap("best", 0.4, "log-spaced")],
+        "held",
+        "gap 0.4 ± 0.1 bits (best), of which 0.3 are the kernels'; first of the table: gap 1.9 ± 0.1 bits (paper)",
+    ),
+    "swiss-roll-gap: none": ("swiss-roll-gap", "ablation", gap("paper", 1.9, "harmonic"), "not held", "1.4 bits more"),
+    "entropy-bounds: between": (
+        "entropy-bounds",
+        "entropy",
+        [step(1, -math.inf, 0.5, 1.0), step(2, 0.5, 1.0, 1.5), step(1, 0.0, 0.0, 0.0, "beat")],
+        "held",
+        "roll: 2 of 2 steps, the bounds 1 bits apart; beat: 1 of 1 steps",
+    ),
+    "entropy-bounds: above": (
+        "entropy-bounds",
+        "entropy",
+        [step(1, 0.5, 1.0, 1.5), step(2, 0.5, 1.501, 1.5, "beat")],
+        "not held",
+        "not beat at t = 2",
+    ),
+    "entropy-bounds: below": ("entropy-bounds", "entropy", [step(7, 0.5, 0.499, 1.5)], "not held", "not roll at t = 7"),
+    "entropy-bounds: no number": (
+        "entropy-bounds",
+        "entropy",
+        [step(1, 0, 1, 1), step(3, 0.5, math.nan, 1.5)],
+        "not held",
+        "roll at t = 3",
+    ),
+    "learned-rates: better": (
+        "learned-rates",
+        "ablation",
+        [*gap("fixed", 1.9, "harmonic"), *gap("learned", 1.8, "learned from harmonic")],
+        "held",
+        "gap learned 1.8 ± 0.1, fixed 1.9 ± 0.1 (16 units); one training seed",
+    ),
+    "learned-rates: worse, for one of two networks": (
+        "learned-rates",
+        "ablation",
+        [
+            *gap("fixed", 1.9, "harmonic"),
+            *gap("learned", 1.8, "learned from harmonic"),
+            *gap("fixed-64", 1.0, "harmonic", "64 units"),
+            *gap("learned-64", 1.4, "learned from harmonic", "64 units"),
+        ],
+        "not held",
+        "learned-64 is worse",
+    ),
+    "learned-rates: beside others alone": (
+        "learned-rates",
+        "ablation",
+        [
+            *gap("learned", 9.0, "learned from harmonic"),
+            *gap("another schedule", 1.0, "log-spaced"),
+            *gap("another network", 1.0, "harmonic", "64 units"),
+            *gap("another T", 1.0, "harmonic", T=100),
+        ],
+        "not tested",
+        "no run with learned rates beside one",
+    ),
+    "dead-leaves: above both": (
+        "dead-leaves",
+        "table2",
+        [*LEAVES, scored("full", "diffusion - model", 0.9)],
+        "held",
+        "the mixture by 0.3 ± 0.1",
+    ),
+    "dead-leaves: above one": (
+        "dead-leaves",
+        "table2",
+        [*LEAVES, scored("full", "diffusion - model", -0.9)],
+        "not held",
+        "the full is higher",
+    ),
+    "dead-leaves: too near": (
+        "dead-leaves",
+        "table2",
+        [*LEAVES, scored("full", "diffusion - model", 0.1)],
+        "not tested",
+        "two standard errors",
+    ),
+    "dead-leaves: no baselines": ("dead-leaves", "table2", [*LEAVES[:1], *PERFECT], "not tested", "no baselines"),
+    "digits-parzen: under": (
+        "digits-parzen",
+        "table2",
+        [*PERFECT, scored("diffusion", "model - perfect", -5.0), scored("k-means", "model - perfect", 9.0)],
+        "held",
+        "perfect model's 100: diffusion: -5 ± 0.1; k-means: +9 ± 0.1",
+    ),
+    "digits-parzen: above": ("digits-parzen", "table2", [*PERFECT, scored("diffusion", "model - perfect", 0.5)], "not held", "suspect"),
+    "digits-parzen: no digits": ("digits-parzen", "table2", LEAVES, "not tested", "no digits"),
+    "denoising: better": (
+        "denoising",
+        "fig3",
+        [*FILTERED, psnr("start at y: mean of 8", 0.5)],
+        "held",
+        "start at y: mean of 8: +0.50 ± 0.10 dB",
+    ),
+    "denoising: worse": ("denoising", "fig3", [*FILTERED, psnr("start at y: mean of 8", -0.5)], "not held", "the filter is better"),
+    "denoising: too near": ("denoising", "fig3", [*FILTERED, psnr("start at y: mean of 8", -0.15)], "not tested", "too few samples"),
+    "denoising: nothing denoised": ("denoising", "fig3", FILTERED[:2], "not tested", "no denoised images"),
+    "in-painting: exact": ("in-painting", "fig5", [k("r", "largest change of a known pixel", 0.0)] * 2, "held", "pixel: 0"),
+    "in-painting: by one of the rules": (
+        "in-painting",
+        "fig5",
+        [k("r", "largest change of a known pixel", value) for value in (0.0, 1e-6)],
+        "not held",
+        "known pixels were changed",
+    ),
+    "product: p r": ("product", "products", [*EXACT, *moments(PAPERS_RULE, 1.03, 0.47)], "held", "mean 1.030, variance 0.470"),
+    "product: p r^2": ("product", "products", [*EXACT, *moments(PAPERS_RULE, 4 / 3, 1 / 3)], "not held", "nearly p r^2"),
+    "product: its mean alone": ("product", "products", [*EXACT, *moments(PAPERS_RULE, 1.0, 1 / 3)], "not held", "nearly p r^2"),
+}
+
+
+def judged(layout: Layout, claim: str) -> Verdict:
+    """The verdict as the report has it."""
+    try:
+        return sohl2015.CHECKS[claim](layout)
+    except MissingError as error:
+        return Verdict("", "not tested", str(error))
+
+
+@pytest.mark.parametrize(("claim", "artifact", "rows", "verdict", "said"), CASES.values(), ids=CASES.keys())
+def test_a_claim_can_go_either_way(layout: Layout, claim: str, artifact: str, rows: list[dict[str, Any]], verdict: str, said: str) -> None:
+    tables.write(layout.artifact("sohl2015", f"{artifact}.csv"), pd.DataFrame(rows))
+    found = judged(layout, claim)
+    assert found.verdict == verdict
+    assert said in f"{found.measured}; {found.why}"
+    assert found.measured or verdict == "not tested"
+    assert bool(found.why) == (verdict != "held")
+
+
+def test_every_claim_is_tried_both_ways() -> None:
+    tried = {(claim, verdict) for claim, _, _, verdict, _ in CASES.values()}
+    assert {(claim, verdict) for claim in sohl2015.CHECKS for verdict in ("held", "not held")} <= tried
+
+
+@pytest.mark.parametrize("claim", ["bound", "learned", "heartbeat"])
+def test_a_claim_is_not_held_by_nothing(layout: Layout, claim: str) -> None:
+    """Of a table without the numbers that it is about."""
+    tables.write(layout.artifact("sohl2015", "table1.csv"), pd.DataFrame([k("leaves", "K", 1.0, unit="bits/pixel")]))
+    assert judged(layout, claim).verdict == "not tested"
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
+    """A preset that asks for the 2015 paper and for nothing of it."""
+    monkeypatch.chdir(tmp_path)
+    changes = {"papers.ddpm": GONE, "papers.ddim": GONE, "papers.sohl2015": {}}
+    return Layout("tiny", Preset.model_validate(tiny.preset(changes)))
+
+
+def test_what_the_preset_leaves_out_is_not_tested_even_if_it_lies_there(bare: Layout) -> None:
+    for artifact in ("table1", "table2", "ablation", "entropy", "fig2", "fig3", "fig5", "products"):
+        tables.write(bare.artifact("sohl2015", f"{artifact}.csv"), pd.DataFrame([k("roll", K, 1.0)]))
+    claims = claims_of(bare)
+    assert set(claims["id"]) == set(sohl2015.CHECKS)
+    assert set(claims["verdict"]) == {"not tested"}
+    assert claims["why"].str.match(r"the preset does not measure it: \w+ of sohl2015 is not in it").all()
+
+
+@pytest.mark.parametrize(
+    ("claim", "command"),
+    [("bound", "table sohl2015 table1"), ("heartbeat-samples", "measure sohl2015 fig2"), ("product", "table sohl2015 products")],
+)
+def test_what_was_asked_for_and_is_not_there_is_an_error(layout: Layout, claim: str, command: str) -> None:
+    with pytest.raises(UserError, match=f"not found; expected the file that `rediffuse {command}` makes"):
+        judged(layout, claim)
+
+
+# --- what is gathered of all papers ---
+
+
+def test_an_artifact_that_the_preset_leaves_out_is_told(bare: Layout, tmp_path: Path) -> None:
+    tables.write(bare.artifact("sohl2015", "fig2.csv"), pd.DataFrame([k("beat", "valid sequences", 1.0)]))
+    artifacts = artifacts_of(bare).set_index(["paper", "artifact"])
+    row = artifacts.loc[("sohl2015", "fig2")]
+    assert (row["status"], row["why"], row["made_on"], row["files"]) == ("not tested", "not in this preset", "", "")
+    assert artifacts.loc[("sohl2015", "table_app1")]["status"] == "made", "it has no options of its own"
+    assert artifacts.loc[("ddpm", "table1")]["why"] == "not in this preset"
+    assert set(artifacts["status"]) == {"made", "not tested"}
+    assert (artifacts[artifacts["status"] != "made"]["why"] != "").all()
+
+
+def test_an_artifact_that_is_made_is_told_with_its_files_and_data(layout: Layout) -> None:
+    for name in ("fig2.csv", "fig2.png", "fig2.npz", "fig22.png", "fig_d1.png"):
+        layout.write_text("sohl2015", name, "")
+    artifacts = artifacts_of(layout).set_index(["paper", "artifact"])
+    assert list(artifacts.loc[("sohl2015", "fig2")][["status", "why", "made_on", "files"]]) == [
+        "made",
+        "",
+        "heartbeat",
+        "fig2.csv fig2.npz fig2.png",
+    ]
+    assert list(artifacts.loc[("sohl2015", "fig_d1")][["status", "made_on", "files"]]) == ["made", "", "fig_d1.png"]
+    assert artifacts.loc[("sohl2015", "table2")]["made_on"] == "dead-leaves, digits-2015"
+    assert artifacts.loc[("sohl2015", "fig_app1")]["made_on"] == "digits-2015"
+
+
+def test_metrics_are_of_what_the_preset_asks_for(layout: Layout, bare: Layout) -> None:
+    """A file of an artifact that was taken out of the preset may still lie there."""
+    rows = pd.DataFrame([k("beat", "valid sequences", 1.0), k("beat", "sequences of phase 0", 0.2)])
+    for here in (layout, bare):
+        tables.write(here.artifact("sohl2015", "fig2.csv"), rows)
+    assert metrics_of(layout) == {"sohl2015": {"fig2": {"beat, valid sequences": 1.0, "beat, sequences of phase 0": 0.2}}}
+    assert metrics_of(bare) == {}
+
+
+def test_metrics_name_each_number_by_all_its_keys(layout: Layout) -> None:
+    table = pd.DataFrame([*EXACT, *[row | {"toy": "in-painting"} for row in EXACT]])
+    tables.write(layout.artifact("sohl2015", "products.csv"), table)
+    metrics = metrics_of(layout)["sohl2015"]["products"]
+    assert len(metrics) == len(table)
+    assert metrics[", toy=Gaussian, rule=exact p r, mean"] == 1.0
+    json.dumps(metrics, allow_nan=False)
+
+
+# --- the tables of the 2015 paper ---
+
+
+def test_the_heartbeat_of_20_bins_is_the_papers_and_no_other(layout: Layout, bare: Layout) -> None:
+    for here, dataset, comparable in ((layout, "heartbeat", {"K", "K - L_null"}), (bare, "beat", set())):
+        about = {"process": "binomial", "schedule": "", "network": "", "predicts": "x0", "T": 60}
+        rows = [{"dataset": dataset} | about | k("r", metric, 1.0, unit=BEATS) for metric in ("K", NULL, "log-likelihood", K)]
+        tables.write(here.measurements("sohl2015", "table1"), pd.DataFrame(rows))
+        sohl2015_tables.table1(here)
+        table = tables.read(here.artifact("sohl2015", "table1.csv"), "")
+        assert set(table[table["comparable"] == "True"]["metric"]) == comparable
+        assert one(table, metric="K")["published"] == -2.414
+        text = here.artifact("sohl2015", "table1.md").read_text()
+        assert "| r | binomial, T = 60;" in text
+        assert "1 ± 0.1 / -2.414" in text
+        assert "| CIFAR-10 | not run here |" in text
+
+
+@pytest.mark.parametrize(("value", "word"), [(99.0, ""), (101.0, "suspect: above the perfect model")])
+def test_a_model_above_the_perfect_one_is_told_as_suspect(layout: Layout, value: float, word: str) -> None:
+    about = {
+        "dataset": "digits-2015",
+        "run": "",
+        "unit": "bits",
+        "sd": 0.1,
+        "n": 9,
+        "centres": 3,
+        "bandwidth": 0.1,
+        "metric": "log-likelihood",
+    }
+    rows = [about | {"model": '"perfect model"', "value": 100.0}, about | {"model": "diffusion", "value": value}]
+    tables.write(layout.measurements("sohl2015", "table2"), pd.DataFrame(rows))
+    sohl2015_tables.table2(layout)
+    lines = layout.artifact("sohl2015", "table2.md").read_text().splitlines()
+    (diffusion,) = [line for line in lines if line.startswith("| digits-2015 | diffusion |")]
+    assert diffusion.endswith(f"| 317 ± 2.7 | 0.1 (3 centres) | {word} |")
+    assert next(line for line in lines if "| MCGSM |" in line).endswith("| 1.244 |  | not run here |")
+
+
+@pytest.mark.parametrize(("error", "verdict"), [(1e-13, "passed"), (1e-12, "passed"), (2e-12, "not passed"), (math.nan, "not passed")])
+def test_an_equation_passes_by_its_error(layout: Layout, error: float, verdict: str) -> None:
+    checks = tables.published("sohl2015", "equations")[["row", "diffusion"]]
+    checks = checks.assign(function="f", check="against", error=0.0, passes=1e-12)
+    checks.loc[3, "error"] = error
+    tables.write(layout.measurements("sohl2015", "table_app1"), checks)
+    sohl2015_tables.table_app1(layout)
+    table = pd.read_csv(layout.artifact("sohl2015", "table_app1.csv"))
+    assert table["verdict"][3] == verdict
+    assert set(table["verdict"].drop(3)) == {"passed"}
 
 
 def test_recorded_presets_share_the_stages_of_their_data(layout: Layout, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ PRESET: dict[str, Any] = {
                 "channels": 3,
             },
             "entropy": {"runs": ["roll", "beat"], "n": 6},
-            "ablation": {"runs": ["roll", "rates"], "n": 6, "n_perfect": 4},
+            "ablation": {"runs": ["roll", "rates"], "n": 6, "strata": 3, "n_perfect": 4},
             "products": {"run": "beat", "n": 100, "T": 10, "r": [{"bit": 0, "off": 1, "on": 4}]},
         },
         "ddpm": {

@@ -99,7 +99,7 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
     layout = _layout(preset, paper)
     from rediffuse.device import pick
 
-    for run in _of(paper, "measure", "MEASURES", artifacts):
+    for run in _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts):
         run(layout, pick(device))
 
 
@@ -107,7 +107,7 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
 def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
     """Make tables of a paper, as CSV and Markdown, the published numbers beside ours."""
     layout = _layout(preset, paper)
-    for run in _of(paper, "tables", "TABLES", artifacts):
+    for run in _of(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts):
         run(layout)
 
 
@@ -115,8 +115,17 @@ def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -
 def figure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
     """Draw figures of a paper."""
     layout = _layout(preset, paper)
-    for run in _of(f"figures.{paper}", "", "FIGURES", artifacts):
+    for run in _of(layout, paper, f"figures.{paper}", "FIGURES", artifacts):
         run(layout)
+
+
+@app.command()
+def claims(paper: Paper, preset: PresetOption = "laptop") -> None:
+    """Judge the claims of a paper by its tables and figures: held, not held, or not tested, and why."""
+    layout = _layout(preset, paper)
+    from rediffuse.report.gather import check_claims
+
+    check_claims(layout, paper)
 
 
 @app.command()
@@ -154,14 +163,15 @@ def _layout(preset: str, paper: str | None = None) -> "Layout":
     return layout
 
 
-def _of(paper: str, module: str, registry: str, artifacts: list[str]) -> list[Any]:
-    """The functions that make these artifacts, all of them known before any is made."""
+def _of(layout: "Layout", paper: str, module: str, registry: str, artifacts: list[str]) -> list[Any]:
+    """The functions that make these artifacts, all of them known and asked for before any is made."""
     from importlib import import_module
 
-    name = f"rediffuse.papers.{paper}.{module}" if module else f"rediffuse.{paper}"
-    known: dict[str, Any] = getattr(import_module(name), registry)
+    known: dict[str, Any] = getattr(import_module(f"rediffuse.{module}"), registry)
     for artifact in artifacts:
         _known("artifact", artifact, known)
+        if not layout.asks(paper, artifact):
+            raise UserError(f"preset {layout.name}: papers.{paper}.{artifact}: not given; expected its options, since the command makes it")
     return [known[artifact] for artifact in artifacts]
 
 

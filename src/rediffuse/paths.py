@@ -5,8 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from rediffuse.config.preset import Preset
 from rediffuse.files import write_text
-from rediffuse.presets import Preset
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,11 @@ class Layout:
 
     def artifact(self, paper: str, file: str) -> Path:
         return self.results / paper / file
+
+    def asks(self, paper: str, artifact: str) -> bool:
+        """Whether the preset asks for a table or figure; one without options of its own is asked for with its paper."""
+        options = getattr(self.preset.papers, paper)
+        return options is not None and getattr(options, artifact, True) is not None
 
     def write_text(self, paper: str, file: str, text: str) -> None:
         write_text(self.artifact(paper, file), text)

@@ -65,10 +65,13 @@ def _file(module: str) -> Path | None:
 
 
 @cache
-def pins() -> dict[str, str]:
-    """The versions of torch and numpy that requirements.lock names: what numbers depend on beside our own code."""
+def pins(*libraries: str) -> dict[str, str]:
+    """The versions that requirements.lock names of torch, numpy and these: what numbers depend on beside our own code."""
     text = LOCK.read_text(encoding="utf-8") if LOCK.is_file() else ""
-    return {name: " ".join(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE)) or "not pinned" for name in ("numpy", "torch")}
+    return {
+        name: " ".join(re.findall(rf"^{name}==(\S+)", text, re.MULTILINE)) or "not pinned"
+        for name in sorted(("numpy", "torch", *libraries))
+    }
 
 
 def facts(seconds: float, device: "torch.device") -> dict[str, Any]:

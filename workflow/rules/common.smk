@@ -34,8 +34,8 @@ SOHL2015_MAKES = {
     "fig5": Makes("images", ["fig5.npz", "fig5.csv"], drawn=["fig5.png"]),
     "fig_app1": Makes("images", ["fig_app1.npz"], drawn=["fig_app1.png"]),
     "fig_d1": Makes("images", ["fig_d1.json"], drawn=["fig_d1.png"]),
-    "entropy": Makes("bounds", ["entropy.csv"], drawn=["entropy.png"]),
-    "ablation": Makes("bounds", ["measurements"], drawn=["ablation.png"]),
+    "entropy": Makes("entropies", ["entropy.csv"], drawn=["entropy.png"]),
+    "ablation": Makes("gaps", ["measurements"], drawn=["ablation.png"]),
     "products": Makes("products", ["measurements"]),
 }
 SOHL2015_ASKED = [
@@ -66,15 +66,15 @@ def sohl2015_options(artifact):
     paper = PRESET.papers.sohl2015
     if artifact == "table_app1":
         return {}
-    taken = {"table2": ["table1"], "fig4": ["table2"]}.get(artifact, [])
-    blocks = {
-        name: getattr(paper, name)
-        for name in [artifact, *taken]
-        if getattr(paper, name)
-    }
-    values = {name: options(block) for name, block in blocks.items()}
+    block = getattr(paper, artifact)
+    values = options(block)
+    if artifact == "table2":
+        values["table1"] = {
+            name: getattr(paper.table1, name) for name in ("n", "strata", "seed")
+        }
     if artifact == "fig4":
-        # The generator draws the pictures that the model is shown beside.
+        # The generator draws the pictures that the model is shown beside, the mixture others.
+        values["scales"] = paper.table2 and paper.table2.scales
         values["data"] = options(PRESET.datasets[PRESET.runs[paper.fig4.run].dataset])
     return values
 
@@ -107,9 +107,9 @@ def options(block):
     return block.model_dump(mode="json")
 
 
-def made_by(module):
+def made_by(module, *libraries):
     """The code and the pinned libraries that a rule's output depends on."""
-    return {"code": code_hash(f"rediffuse.{module}"), "pins": pins()}
+    return {"code": code_hash(f"rediffuse.{module}"), "pins": pins(*libraries)}
 
 
 def run_options(name):
@@ -142,6 +142,12 @@ def paper_files(paper):
         if paper in PAPERS
         else []
     )
+
+
+def paper_targets(paper):
+    """What a paper's own target makes: its tables, its figures, and its claims with their verdicts."""
+    claims = [LAYOUT.artifact(paper, "claims.csv")] if paper in PAPERS else []
+    return paper_files(paper) + claims
 
 
 def report_files():

@@ -12,7 +12,9 @@ rule prepare:
         "data/logs/{dataset}-{hash}.log",
     params:
         options=lambda w: options(PRESET.datasets[w.dataset]),
-        made_by=made_by("datasets.prepare"),
+        made_by=made_by(
+            "datasets.prepare", "pillow", "scikit-image", "scikit-learn", "scipy"
+        ),
     message:
         "Prepare the data set {wildcards.dataset}"
     shell:

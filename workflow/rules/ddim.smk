@@ -78,4 +78,4 @@ if PRESET.papers.ddim:
 
 rule ddim:
     input:
-        paper_files("ddim"),
+        paper_targets("ddim"),

@@ -76,4 +76,4 @@ if PRESET.papers.ddpm:
 
 rule ddpm:
     input:
-        paper_files("ddpm"),
+        paper_targets("ddpm"),

@@ -24,7 +24,11 @@ if PRESET.papers.sohl2015:
             params:
                 artifact=artifact,
                 options=sohl2015_options(artifact),
-                made_by=made_by(f"papers.sohl2015.{SOHL2015_MAKES[artifact].by}"),
+                made_by=made_by(
+                    f"papers.sohl2015.{SOHL2015_MAKES[artifact].by}",
+                    "scikit-learn",
+                    "scipy",
+                ),
             message:
                 f"Measure Sohl-Dickstein 2015: {artifact}"
             shell:
@@ -91,4 +95,4 @@ if PRESET.papers.sohl2015:
 
 rule sohl2015:
     input:
-        paper_files("sohl2015"),
+        paper_targets("sohl2015"),

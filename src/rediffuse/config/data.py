@@ -1,14 +1,22 @@
 """Data sets."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from rediffuse.config.base import Count, Options, Positive, Seed, wrong
+from rediffuse.config.base import Count, Options, Positive, Seed, Several, wrong
+
+PHOTOGRAPH = 512
+"""Pixels a side of scikit-image's photographs of textures."""
 
 
 class Digits(Options):
     """Real handwritten digits, 8 x 8, 17 grey levels (scikit-learn's), 1,500 to train on and 297 to test on."""
+
+    side: ClassVar = 8
+    """Pixels a side."""
+    first: ClassVar = 1500
+    """Images to train on; the rest is for tests."""
 
     kind: Literal["digits"]
     standardise: bool = False
@@ -21,7 +29,7 @@ class SwissRoll(Options):
     kind: Literal["swiss-roll"]
     train: Count = 20000
     """Points to train on."""
-    test: Count = 5000
+    test: Several = 5000
     """Points to test on."""
     turns: Positive = 1.5
     """Turns of the spiral."""
@@ -36,11 +44,11 @@ class Heartbeat(Options):
     kind: Literal["heartbeat"]
     length: Count = 20
     """Bins of a sequence."""
-    period: Count = 5
+    period: Annotated[int, Field(ge=2)] = 5
     """Bins from one 1 to the next, and so the number of distinct sequences; the data's mean is 1 / period."""
     train: Count = 10000
     """Sequences to train on."""
-    test: Count = 2000
+    test: Several = 2000
     """Sequences to test on."""
     seed: Seed = 0
 
@@ -65,7 +73,7 @@ class DeadLeaves(Options):
     """The radii's density falls as radius^-exponent; at 3, discs of all sizes cover equal areas."""
     train: Count = 20000
     """Images to train on."""
-    test: Count = 1000
+    test: Several = 1000
     """Images to test on."""
     seed: Seed = 0
 
@@ -81,7 +89,7 @@ class PatchOptions(Options):
     """Pixels a side of a patch."""
     train: Count = 20000
     """Patches to train on, from the left three quarters of the pictures."""
-    test: Count = 1000
+    test: Several = 1000
     """Patches to test on, from the right quarter of the pictures."""
     seed: Seed = 0
 
@@ -96,9 +104,9 @@ class Textures(PatchOptions):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        quarter = 512 // self.shrink // 4
+        quarter = PHOTOGRAPH // self.shrink // 4
         if self.size > quarter:
-            raise wrong("size", self.size, f"at most {quarter}, a quarter of the photographs' 512 pixels shrunk by {self.shrink}")
+            raise wrong("size", self.size, f"at most {quarter}, a quarter of the photographs' {PHOTOGRAPH} pixels shrunk by {self.shrink}")
         return self
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from rediffuse.config.base import Count, Name, NotNegative, Options, Positive, Seed, wrong
+from rediffuse.config.base import Count, Name, NotNegative, Options, Positive, Seed, Several, wrong
 from rediffuse.config.runs import MultiScaleOptions
 
 
@@ -17,7 +17,7 @@ class SwissRollFigure(Options):
 
 class BoundTable(Options):
     runs: Annotated[list[Name], Field(min_length=1)]
-    n: Annotated[int, Field(ge=2)]
+    n: Several
     """Test data on which the bound is averaged (all, if there are fewer)."""
     strata: Count
     """Times at which each datum's bound is evaluated, one drawn from each of as many strata of 2..T; from T - 1 on it is the full sum."""
@@ -25,13 +25,15 @@ class BoundTable(Options):
 
 
 class Ablation(Options):
-    """What closes the swiss roll's gap: runs, each beside the perfect network of its process."""
+    """What closes the gap of the swiss roll, or the heartbeat: runs, each beside the perfect network of its process."""
 
     runs: Annotated[list[Name], Field(min_length=1)]
-    n: Annotated[int, Field(ge=2)]
-    """Test points of the trained networks."""
-    n_perfect: Annotated[int, Field(ge=2)]
-    """Test points of the perfect network, whose posterior is a quadrature a point and step."""
+    n: Several
+    """Test data of the trained networks."""
+    strata: Count
+    """As for table1."""
+    n_perfect: Several
+    """Test data of the perfect network, whose posterior is exact at every datum and step."""
     seed: Seed = 0
 
 
@@ -39,7 +41,7 @@ class Entropies(Options):
     """The bounds of eq. 24 at every t."""
 
     runs: Annotated[list[Name], Field(min_length=1)]
-    n: Annotated[int, Field(ge=2)]
+    n: Several
     """Data on which the model's own entropy is averaged at each t."""
     seed: Seed = 0
 
@@ -77,11 +79,11 @@ class ModelTable(Options):
     """Table 2: dead leaves beside Gaussian baselines, digits by a Parzen window."""
 
     leaves: Name
-    """A run on dead leaves that is among those of table1."""
+    """A run on dead leaves, or other images; n, strata and seed are table1's."""
     digits: Name
     """Ancestral samples of images."""
     validation: Count
-    """Training images held back, on which the window's width is chosen."""
+    """Training images that are no centres of the perfect model, on which the windows' widths are chosen; the network has seen them."""
     kmeans: Count
     """Centres of the row that shows what the measure rewards."""
     blur: Positive
@@ -101,11 +103,11 @@ class ChainFigure(Options):
 
 class DenoisingFigure(Options):
     run: Name
-    n: Annotated[int, Field(ge=2)]
+    n: Several
     """Test images made noisy and denoised."""
     noise_variance: Positive = 1.0
     """Of the noise, on data of variance 1; 1 is the paper's."""
-    draws: Annotated[int, Field(ge=2)]
+    draws: Several
     """Samples of each posterior, whose mean is the better estimate."""
     columns: Count = 8
     """Images drawn."""
@@ -126,10 +128,10 @@ class InpaintingFigure(Options):
     """Pixels a side of the picture."""
     hole: Count
     """Pixels a side of the hidden square in its middle."""
-    pictures: Count
+    pictures: Several
     rounds: Count
     """Times that the recommended rule makes each step: with one, the hole follows the known pixels too weakly."""
-    draws: Annotated[int, Field(ge=2)]
+    draws: Several
     """Samples of one hole."""
     seed: Seed = 0
 
@@ -167,7 +169,7 @@ class LikelihoodTable(Options):
     samples: Annotated[list[Name], Field(min_length=1)]
     """Ancestral samples, one row each: the row is the run that they come from."""
     features: Name
-    n: Annotated[int, Field(ge=2)]
+    n: Several
     """Images of either split on which the likelihood is averaged (all, if there are fewer)."""
     strata: Count
     """Times at which each image's bound is evaluated, one drawn from each of as many strata of 2..T; T - 1 is the full sum."""

@@ -110,7 +110,7 @@ class MultiScaleOptions(Options):
     """The 2015 paper's network for images: multi-scale convolutions beside a dense pathway, and temporal bumps."""
 
     kind: Literal["multi-scale"]
-    scales: Count = 1
+    scales: Annotated[int, Field(ge=1, le=10)] = 1
     """Resolutions that each convolution works at: the image's, half of it, and so on."""
     filters: Count = 20
     conv_layers: Annotated[int, Field(ge=0)] = 4

@@ -2,13 +2,11 @@
 
 import numpy as np
 
+from rediffuse.config import Digits
 from rediffuse.files import Arrays
 
-SIDE = 8
-"""Pixels a side."""
 LEVELS = 17
 CLASSES = 10
-TRAIN = 1500
 
 
 def arrays() -> Arrays:
@@ -22,4 +20,4 @@ def arrays() -> Arrays:
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(digits.target))
     x = digits.images[order, None].astype(np.uint8)
     y = digits.target[order].astype(np.uint8)
-    return {"x_train": x[:TRAIN], "x_test": x[TRAIN:], "y_train": y[:TRAIN], "y_test": y[TRAIN:]}
+    return {"x_train": x[: Digits.first], "x_test": x[Digits.first :], "y_train": y[: Digits.first], "y_test": y[Digits.first :]}

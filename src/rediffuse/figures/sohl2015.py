@@ -115,7 +115,7 @@ def fig_d1(layout: Layout) -> None:
             continue
         level = min(level, *levels.values()) - (1 if places else 0)
         places[stage["name"]] = (1.0, level)
-        arrows += [(name, stage["name"]) for name in dict.fromkeys(last.values())] if stage["name"] == "joined" else []
+        arrows += [(name, stage["name"]) for name in dict.fromkeys(["image", *last.values()])] if stage["name"] == "joined" else []
         arrows += [(previous, stage["name"])] if previous and stage["name"] != "joined" else []
         previous = stage["name"]
     for stage in stages:
@@ -133,7 +133,9 @@ def fig_d1(layout: Layout) -> None:
     lowest = min(y for _, y in places.values())
     panel.set(xlim=(-1.1, 3.1), ylim=(lowest - 0.5, 0.5))
     panel.axis("off")
-    figure.suptitle(f"The multi-scale network (eq. 62-65), drawn from the code: {about['parameters']:,} parameters", fontsize=9)
+    figure.suptitle(
+        f"The multi-scale network (eq. 62-65), drawn from the code as fig_d1 configures it: {about['parameters']:,} parameters", fontsize=9
+    )
     style.save(figure, layout.artifact("sohl2015", "fig_d1.png"))
 
 
@@ -151,7 +153,8 @@ def entropy(layout: Layout) -> None:
         top.plot(t, here["model"], color=style.OURS, lw=0.9, ls="--", label="model's $H_p$ (no claim)")
         top.set(title=f"{run}: {len(here)} steps", ylabel="bits" if column == 0 else "")
         # The bounds are narrow: where between them the exact value lies is drawn apart.
-        below.plot(t, (here["exact"] - lower) / (here["upper"] - lower), color=style.EXACT, lw=1.2)
+        share = here["exact - lower"] / (here["exact - lower"] + here["upper - exact"])
+        below.plot(t, share.where(np.isfinite(lower)), color=style.EXACT, lw=1.2)
         below.axhspan(0, 1, color=style.FAINT, alpha=0.5, lw=0)
         below.set(xlabel="t", ylim=(-0.1, 1.1), yticks=[0, 1])
         below.set_yticklabels(["lower", "upper"] if column == 0 else [])

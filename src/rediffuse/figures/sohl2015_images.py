@@ -32,7 +32,7 @@ def fig3(layout: Layout) -> None:
     figure, panels = plt.subplots(len(rows), 1, figsize=(6.6, 0.95 * len(rows)))
     for panel, (name, (label, score)) in zip(panels, rows.items(), strict=True):
         images = data[name]
-        style.show(panel, style.tile(images / 127.5 - 1, 1, len(images)))
+        style.show(panel, style.tile(2 * images / (int(data["levels"]) - 1) - 1, 1, len(images)))
         value = f"\nPSNR {scores[score]['value']:.1f} ± {scores[score]['sd']:.1f} dB" if score else ""
         panel.set_ylabel(f"{label}{value}", rotation=0, ha="right", va="center", fontsize=7.5)
     n = int(table["n"].iloc[0])
@@ -67,7 +67,8 @@ def fig5(layout: Layout) -> None:
     true, known = data["true"][:, 0], data["known"]
     shown = min(3, len(data["noised, in rounds"]))
     names = ["true", "hidden", "the paper's rule", *[f"recommended, {k + 1}" for k in range(shown)]]
-    figure, panels = plt.subplots(len(true), len(names), figsize=(7.2, 1.25 * len(true) + 0.3), squeeze=False)
+    figure, panels = plt.subplots(len(true), len(names), figsize=(7.2, 1.25 * len(true) + 0.5), squeeze=False)
+    figure.suptitle("held-out textures; each row has the black and white of its true picture", fontsize=8)
     noise = np.random.default_rng(0).uniform(size=known.shape)
     for row, picture in enumerate(true):
         # A row's black and white are those of its true picture: some textures have little contrast.

@@ -36,6 +36,13 @@ def mean_and_error(values: Array) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
+def share_and_error(hits: NDArray[np.bool_]) -> tuple[float, float]:
+    """How large a part of them is True, and its standard error by Agresti and Coull, which is not 0 where all of them are."""
+    n = len(hits)
+    near = (hits.sum() + 2) / (n + 4)
+    return float(hits.mean()), math.sqrt(near * (1 - near) / (n + 4))
+
+
 def variational_bound(denoiser: Reverse, decoders: Mapping[str, Decoder], x0: Tensor, strata: int, seed: int) -> dict[str, Bound]:
     """The bound for each example of x0, shape (N, ...), one fresh noise a term, for each decoder on the same draws.
 

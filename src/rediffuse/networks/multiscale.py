@@ -40,8 +40,9 @@ class MultiScaleConv(nn.Module):
         self.scales = nn.ModuleList()
         for s in range(scales):
             conv = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=s == 0)  # the scales are added up: one bias is enough
-            # The slope of softplus at 0 is 1/2: twice the usual deviation, shared by the scales, keeps the signal's.
-            nn.init.normal_(conv.weight, std=2 / math.sqrt(9 * in_channels * scales))
+            # The slope of softplus at 0 is 1/2: twice the usual deviation keeps the signal's. The coarse scales start weak: of equal
+            # scales, the detail that only the finest one carries would lose a share in every layer, and deep networks learn none of it.
+            nn.init.normal_(conv.weight, std=(0.5 if s else 2) / math.sqrt(9 * in_channels))
             self.scales.append(conv)
 
     def forward(self, x: Tensor) -> Tensor:

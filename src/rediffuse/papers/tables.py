@@ -11,7 +11,7 @@ from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_text
 
 MEASURED = ["metric", "unit", "value", "sd", "n"]
-CURVES = ["t", "lower", "exact", "upper", "model_sd"]
+CURVES = ["t", "lower", "exact", "upper", "exact - lower", "upper - exact", "model_sd"]
 TIMES = ["seconds", "seconds_min", "seconds_max"]
 PUBLISHED = ["published", "published_sd", "published_dataset", "comparable", "source"]
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from rediffuse.config import Options
 from rediffuse.files import read_json, write_json, write_text
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict
@@ -36,34 +35,36 @@ def papers(layout: Layout) -> list[str]:
     return [paper for paper in TITLES if getattr(layout.preset.papers, paper) is not None]
 
 
-def claims_of(layout: Layout) -> pd.DataFrame:
-    """Every claim of every paper of the preset with its verdict. A check that misses its numbers says which: it is not tested."""
+def check_claims(layout: Layout, paper: str) -> None:
+    """Write <paper>/claims.csv: every claim with its verdict. A check that misses its numbers says which: it is not tested."""
+    checks = import_module(f"rediffuse.papers.{paper}.claims").CHECKS
     rows = []
-    for paper in papers(layout):
-        checks = import_module(f"rediffuse.papers.{paper}.claims").CHECKS
-        for claim in tables.published(paper, "claims").to_dict("records"):
-            check = checks[claim["id"]]
-            try:
-                verdict = check(layout)
-            except MissingError as error:
-                verdict = Verdict("", "not tested", f"the preset does not measure it: {error}")
-            rows.append({"paper": paper, **claim, **verdict._asdict()})
-    return pd.DataFrame(rows)[["paper", "id", "claim", "measured", "verdict", "why", "source"]]
+    for claim in tables.published(paper, "claims").to_dict("records"):
+        try:
+            verdict = checks[claim["id"]](layout)
+        except MissingError as error:
+            verdict = Verdict("", "not tested", f"the preset does not measure it: {error}")
+        rows.append({"paper": paper, **claim, **verdict._asdict()})
+    table = pd.DataFrame(rows)[["paper", "id", "claim", "measured", "verdict", "why", "source"]]
+    tables.write(layout.artifact(paper, "claims.csv"), table)
+
+
+def claims_of(layout: Layout) -> pd.DataFrame:
+    """The claims of every paper of the preset, with their verdicts."""
+    paths = [layout.artifact(paper, "claims.csv") for paper in papers(layout)]
+    return pd.concat([tables.read(path, f"rediffuse claims {path.parent.name}") for path in paths], ignore_index=True)
 
 
 def artifacts_of(layout: Layout) -> pd.DataFrame:
     """Every numbered table and figure of all three papers, and our own beside them: made, and where; or not tested, and what it needs."""
     rows = []
     for paper in TITLES:
-        options = getattr(layout.preset.papers, paper)
         for row in tables.published(paper, "artifacts").to_dict("records"):
-            # What is asked for without options of its own is asked for with its paper.
-            asked = options is not None and getattr(options, row["artifact"], True) is not None
-            made = not row["needs"] and asked
+            made = not row["needs"] and layout.asks(paper, row["artifact"])
             files = sorted(path.name for path in layout.artifact(paper, "").glob(f"{row['artifact']}.*")) if made else []
             status = {"status": "made" if made else "not tested", "why": "" if made else row["needs"] or "not in this preset"}
             columns = {"paper": paper, "artifact": row["artifact"], "title": row["title"]}
-            made_on = {"made_on": _made_on(layout, options, row["artifact"]) if made else "", "files": " ".join(files)}
+            made_on = {"made_on": _made_on(layout, paper, row["artifact"]) if made else "", "files": " ".join(files)}
             rows.append(columns | status | made_on | {"published": row["published"]})
     return pd.DataFrame(rows)
 
@@ -73,6 +74,8 @@ def metrics_of(layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
     metrics: dict[str, dict[str, dict[str, float]]] = {}
     for paper in papers(layout):
         for path in sorted(layout.artifact(paper, "").glob("*.csv")):
+            if not layout.asks(paper, path.stem):  # left from before it was taken out of the preset
+                continue
             table = tables.read(path, f"rediffuse table {paper} {path.stem}")
             if not {"metric", "value"} <= set(table.columns):
                 continue
@@ -129,9 +132,9 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
     return "\n".join(lines) + "\n"
 
 
-def _made_on(layout: Layout, options: Options, artifact: str) -> str:
+def _made_on(layout: Layout, paper: str, artifact: str) -> str:
     """The data sets on which a table or figure is made here: those of the runs and samples that its options name."""
-    block = getattr(options, artifact, None)
+    block = getattr(getattr(layout.preset.papers, paper), artifact, None)
     named = [getattr(block, key, []) for key in ("run", "leaves", "runs", "samples", "digits")]
     names = [name for value in named for name in (value if isinstance(value, list) else [value])]
     preset = layout.preset

@@ -25,7 +25,7 @@ def record(layout: Layout) -> list[str]:
     page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
     content = stages(layout, DVC)
     wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
-    wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*"))]
+    wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*")) if layout.asks(paper, path.stem)]
     # All is read before the snapshot that stands there is touched.
     files = {path: read_bytes(path, "snakemake --cores all") for path in wanted if path.suffix in (".csv", ".json", ".md", ".png", ".gif")}
     snapshot = Path("docs") / layout.results

@@ -1,13 +1,12 @@
 """Figures 1 and 2: the chains of the swiss roll and of the heartbeat."""
 
-import math
-
 import numpy as np
 import pandas as pd
 import torch
 
 from rediffuse.datasets.swiss_roll import Array
 from rediffuse.files import Arrays, write_arrays
+from rediffuse.metrics.bits import share_and_error
 from rediffuse.papers.sohl2015.common import generator_of, loaded, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
@@ -85,12 +84,13 @@ def fig2(layout: Layout, device: torch.device) -> None:
 
     x_0 = binomial.sample(denoiser, x_T, noise.uniform, keep).cpu().numpy()
     valid = heartbeat.valid(x_0)
-    n, share = options.n, float(valid.mean())
-    counts = [(x_0 == sequence).all(1).sum() for sequence in heartbeat.sequences()]
-    rows = [{"metric": "valid sequences", "value": share, "sd": math.sqrt(share * (1 - share) / n)}]
-    for phase, count in enumerate(counts):
-        rows.append({"metric": f"sequences of phase {phase}", "value": count / n, "sd": math.sqrt(count / n * (1 - count / n) / n)})
-    about = {"dataset": data.name, "run": options.run, "T": run.T, "unit": "share", "n": n}
+    hits = {"valid sequences": valid}
+    hits |= {f"sequences of phase {k}": (x_0 == sequence).all(1) for k, sequence in enumerate(heartbeat.sequences())}
+    rows = []
+    for metric, which in hits.items():
+        share, error = share_and_error(which)
+        rows.append({"metric": metric, "value": share, "sd": error})
+    about = {"dataset": data.name, "run": options.run, "T": run.T, "unit": "share", "n": options.n}
     write(layout.artifact("sohl2015", "fig2.csv"), pd.DataFrame([about | row for row in rows]))
     arrays = {f"reverse_{t}": kept[t][: options.rows].cpu().numpy().astype(np.uint8) for t in (0, run.T // 2, run.T)}
     write_arrays(layout.artifact("sohl2015", "fig2.npz"), arrays | {"T": np.array(run.T), "valid": valid[: options.rows]})

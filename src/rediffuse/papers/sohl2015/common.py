@@ -13,6 +13,7 @@ from rediffuse.datasets.heartbeat import Heartbeat
 from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.datasets.swiss_roll import SwissRoll
 from rediffuse.paths import Layout
+from rediffuse.processes.binomial import BinomialPrediction, BinomialProcess
 from rediffuse.processes.denoiser import Prediction
 from rediffuse.processes.gaussian import GaussianProcess
 from rediffuse.runs import LoadedRun, load_run
@@ -68,3 +69,42 @@ class PerfectNetwork:
         mean = process.posterior_mean(mean_x0, x, time)
         variance = process.beta_tilde[time] + process.posterior_on_x0[time] ** 2 * variance_x0
         return Prediction(mean_x0, process.eps_from_x0(x, time, mean_x0), mean, variance)
+
+
+@dataclass(frozen=True)
+class PerfectBits:
+    """The same on the heartbeat: f_b of the exact P(x_0 = 1 | x_t). What K still lacks is that bits of a kernel are independent."""
+
+    process: BinomialProcess
+    heartbeat: Heartbeat
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> BinomialPrediction:
+        """At one time for all sequences: t is an int, or a tensor whose entries are all equal."""
+        time = t if isinstance(t, int) else int(t[0])
+        p0 = torch.from_numpy(self.heartbeat.posterior(x_t.cpu().numpy(), float(self.process.alpha_bar[time]), self.process.rate)).to(
+            x_t.device
+        )
+        bits = x_t.double()
+        return BinomialPrediction(self.process.q_prob(bits, 1) if time == 1 else self.process.prob_from_p0(p0, bits, time), p0)
+
+
+class GaussianToy:
+    """The exact reverse process of data N(0, covariance), covariance of shape (D, D): q(x_{t-1} | x_t) is Gaussian.
+
+    Its kernels are diagonal where the covariance is; elsewhere the variance is that of each coordinate given x_t, and what the
+    coordinates share given x_t, which is of the order of beta_t^2, is left out, as the paper's diagonal kernels leave it out.
+    """
+
+    def __init__(self, process: GaussianProcess, covariance: Tensor):
+        self.process, self.covariance = process, covariance.double()
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
+        assert isinstance(t, int)
+        process, eye = self.process, torch.eye(len(self.covariance), dtype=torch.float64)
+        alpha_bar = process.alpha_bar[t]
+        # E[x_0 | x_t] = gain x_t and Cov[x_0 | x_t], by the formula of linear-Gaussian observations.
+        gain = alpha_bar.sqrt() * self.covariance @ torch.linalg.inv(alpha_bar * self.covariance + (1 - alpha_bar) * eye)
+        left = self.covariance - alpha_bar.sqrt() * gain @ self.covariance
+        x0 = x_t @ gain.T
+        variance = process.beta_tilde[t] + process.posterior_on_x0[t] ** 2 * left.diagonal()
+        return Prediction(x0, process.eps_from_x0(x_t, t, x0), process.posterior_mean(x0, x_t, t), variance.expand_as(x_t))

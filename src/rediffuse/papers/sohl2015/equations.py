@@ -16,7 +16,7 @@ from torch import Tensor
 from rediffuse.datasets.heartbeat import Heartbeat
 from rediffuse.datasets.swiss_roll import SwissRoll
 from rediffuse.networks.rates import LearnedRates
-from rediffuse.papers.sohl2015.products import GaussianToy
+from rediffuse.papers.sohl2015.common import GaussianToy
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes import binomial, bounds, losses, products, schedules
@@ -251,9 +251,10 @@ def perturbed_gaussian() -> float:
 
 
 def perturbed_binomial() -> float:
-    c, d = torch.tensor([0.3, 0.9], dtype=torch.float64), torch.tensor([0.6, 0.2], dtype=torch.float64)
-    on, off = c * d, (1 - c) * (1 - d)
-    return float((products.times_bernoulli(c, d) - on / (on + off)).abs().max())
+    """Three bits at once: p(x) r(x) over all eight states, normalised, and the probability of 1 in each bit of it."""
+    c, d = (torch.tensor(values, dtype=torch.float64) for values in ([0.3, 0.9, 0.5], [0.6, 0.2, 0.1]))
+    joint = torch.where(BITS == 1, c * d, (1 - c) * (1 - d)).prod(1)
+    return float((products.times_bernoulli(c, d) - joint @ BITS / joint.sum()).abs().max())
 
 
 ROWS: dict[str, tuple[Check, Check]] = {

@@ -17,6 +17,7 @@ from rediffuse.files import write_arrays, write_json
 from rediffuse.metrics.bits import mean_and_error
 from rediffuse.metrics.gaussians import GaussianScaleMixture
 from rediffuse.metrics.restoration import psnr, wiener
+from rediffuse.papers.sohl2015.bounds import mean
 from rediffuse.papers.sohl2015.common import drawn_of, loaded, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
@@ -39,6 +40,10 @@ def fig3(layout: Layout, device: torch.device) -> None:
     run, data = loaded(layout, options.run, device)
     x = data.x("test")[: options.n]
     n, v = len(x), options.noise_variance
+    alpha_bar = float(run.gaussian.alpha_bar[products.start_at(run.gaussian, v)])
+    if not 0.8 < (1 - alpha_bar) / alpha_bar / v < 1.25:
+        found = f"the nearest noise of the run's chain has a variance of {(1 - alpha_bar) / alpha_bar:.3g}"
+        raise UserError(f"papers.sohl2015.fig3.noise_variance: found {v:g}; expected one that x_t has at some t: {found}")
     y = x + np.float32(np.sqrt(v)) * SampleNoise(options.seed, range(n), data.shape)().numpy()
     train = data.x("train").reshape(-1, data.dims).astype(np.float64)
     filtered = wiener(y.reshape(n, -1).astype(np.float64), train.mean(0), np.cov(train.T), v).reshape(y.shape)
@@ -63,7 +68,7 @@ def fig3(layout: Layout, device: torch.device) -> None:
     shown = {"hold-out": x, "noisy": y, "Wiener filter": filtered, "constant r": draws["constant r"][0]}
     shown |= {"start at y": draws["start at y"][0], "mean of start at y": draws["start at y"].mean(0), "generated": generated}
     arrays = {name: grey(data, images[: options.columns]) for name, images in shown.items()}
-    write_arrays(layout.artifact("sohl2015", "fig3.npz"), arrays)
+    write_arrays(layout.artifact("sohl2015", "fig3.npz"), arrays | {"levels": np.array(data.levels)})
 
 
 def _denoise(reverse: Reverse, rule: str, y: Images, v: float, draws: int, seed: int, device: torch.device) -> Images:
@@ -129,7 +134,7 @@ def fig5(layout: Layout, device: torch.device) -> None:
     known[start : start + options.hole, start : start + options.hole] = False
 
     arrays, rows = {"true": true, "known": known.cpu().numpy()}, []
-    about = {"dataset": data.name, "run": options.run, "unit": "grey levels", "n": options.pictures * options.draws}
+    about = {"dataset": data.name, "run": options.run}
     reverse = run.reverse()
     for rule in ("constant delta", "noised, in rounds"):
         drawn = []
@@ -141,16 +146,20 @@ def fig5(layout: Layout, device: torch.device) -> None:
             else:
                 drawn.append(inpaint.sample(reverse, noise(), x, known, noise, options.rounds))
         samples = torch.stack(drawn)
-        changed = (samples - x).abs()[..., known].max().item()
-        rows.append(about | {"rule": rule, "metric": "largest change of a known pixel", "value": changed})
-        hidden = ((samples - x)[..., ~known] / data.multiply).double()
-        rows.append(
-            about | {"rule": rule, "metric": "rms difference in the hole, one sample", "value": hidden.square().mean().sqrt().item()}
+        difference = (samples - x) / data.multiply  # (draws, pictures, 1, size, size)
+        hidden = difference[..., ~known].double().square()
+        values = {
+            "largest change of a known pixel": difference[..., known].abs().amax((0, 2, 3)),
+            "rms difference in the hole, one sample": hidden.mean((0, 2, 3)).sqrt(),
+            f"rms difference in the hole, mean of {options.draws}": difference.mean(0)[..., ~known].double().square().mean((1, 2)).sqrt(),
+        }
+        for metric, of_picture in values.items():
+            rows.append(about | {"rule": rule, "metric": metric, "unit": "grey levels"} | mean(of_picture.double().cpu().numpy()))
+        seam = torch.stack([_seam(picture, known) for picture in samples.transpose(0, 1)]) / torch.stack(
+            [_seam(picture, known) for picture in x]
         )
-        mean = hidden.mean(0).square().mean().sqrt().item()
-        rows.append(about | {"rule": rule, "metric": f"rms difference in the hole, mean of {options.draws}", "value": mean})
-        ring = _seam(samples, known) / _seam(x, known)
-        rows.append(about | {"rule": rule, "unit": "ratio", "metric": "step across the hole's edge, sample / true", "value": ring})
+        metric = "step across the hole's edge, samples / true"
+        rows.append(about | {"rule": rule, "metric": metric, "unit": "ratio"} | mean(seam.double().cpu().numpy()))
         arrays[rule] = grey(data, samples.cpu().numpy())
     write(layout.artifact("sohl2015", "fig5.csv"), pd.DataFrame(rows))
     write_arrays(layout.artifact("sohl2015", "fig5.npz"), arrays)
@@ -164,10 +173,11 @@ def _crops(held_out: NDArray[np.uint8], size: int, n: int) -> NDArray[np.uint8]:
     return np.stack([held_out[i % k, :, tops[i // k] : tops[i // k] + size, :size] for i in range(n)])
 
 
-def _seam(x: Tensor, known: Tensor) -> float:
-    """The rms step from a pixel to its right-hand neighbour where one of the two is hidden and the other is not."""
-    edge = known[:, 1:] != known[:, :-1]
-    return float((x[..., 1:] - x[..., :-1])[..., edge].square().mean().sqrt())
+def _seam(x: Tensor, known: Tensor) -> Tensor:
+    """The rms step of images (..., size, size) from a pixel to its neighbour where one of the two is hidden and the other is not."""
+    across = (x[..., 1:] - x[..., :-1])[..., known[:, 1:] != known[:, :-1]]
+    down = (x[..., 1:, :] - x[..., :-1, :])[..., known[1:] != known[:-1]]
+    return torch.cat([across.flatten(), down.flatten()]).square().mean().sqrt()
 
 
 def fig_app1(layout: Layout, device: torch.device) -> None:

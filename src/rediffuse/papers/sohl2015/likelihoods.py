@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.metrics import parzen
-from rediffuse.metrics.bits import mean_and_error
 from rediffuse.metrics.gaussians import FullGaussian, GaussianScaleMixture
-from rediffuse.papers.sohl2015.bounds import BIT, bound
+from rediffuse.papers.sohl2015.bounds import BIT, bound, mean
 from rediffuse.papers.sohl2015.common import drawn_of, loaded, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
@@ -45,7 +44,7 @@ def _leaves(layout: Layout, device: torch.device) -> list[dict[str, Any]]:
     rows = []
     for model, bits in models.items():
         metrics = {"log-likelihood": bits, "diffusion - model": K - bits}
-        rows += [about | {"model": model, "metric": metric} | _mean(values / data.dims) for metric, values in metrics.items()]
+        rows += [about | {"model": model, "metric": metric} | mean(values / data.dims) for metric, values in metrics.items()]
     return rows
 
 
@@ -82,7 +81,7 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
         about |= {"n": len(test), "centres": len(those), "bandwidth": round(sigma, 4)}
         numbers = {("log-likelihood in nats", "nats"): scores[model], ("log-likelihood", "bits"): scores[model] / BIT}
         numbers[("model - perfect", "bits")] = (scores[model] - scores[PERFECT]) / BIT
-        rows += [about | {"metric": metric, "unit": unit} | _mean(values) for (metric, unit), values in numbers.items()]
+        rows += [about | {"metric": metric, "unit": unit} | mean(values) for (metric, unit), values in numbers.items()]
     return rows
 
 
@@ -90,8 +89,3 @@ def pixels(data: Prepared, levels: NDArray[Any]) -> Array:
     """Grey levels as numbers in [0, 1], shape (n, pixels)."""
     assert data.levels
     return levels.reshape(len(levels), -1).astype(np.float64) / (data.levels - 1)
-
-
-def _mean(values: Array) -> dict[str, float]:
-    value, error = mean_and_error(values)
-    return {"value": value, "sd": error}

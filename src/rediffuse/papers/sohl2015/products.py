@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from rediffuse.config import Products
-from rediffuse.papers.sohl2015.common import generator_of, loaded, options_of
+from rediffuse.metrics.bits import share_and_error
+from rediffuse.papers.sohl2015.common import GaussianToy, generator_of, loaded, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes import schedules
-from rediffuse.processes.denoiser import Prediction
 from rediffuse.processes.gaussian import GaussianProcess
 from rediffuse.processes.products import (
     Perturbed,
@@ -27,6 +27,7 @@ from rediffuse.processes.products import (
     constant_gaussian,
     expected_gaussian,
     fading_gaussian,
+    smooth,
     start_at,
     times_bernoulli,
     times_gaussian,
@@ -50,34 +51,13 @@ def products(layout: Layout, device: torch.device) -> None:
     write(layout.measurements("sohl2015", "products"), pd.DataFrame(rows))
 
 
-class GaussianToy:
-    """The exact reverse process of data N(0, covariance), covariance of shape (D, D): q(x_{t-1} | x_t) is Gaussian.
-
-    Its kernels are diagonal where the covariance is; elsewhere the variance is that of each coordinate given x_t, and what the
-    coordinates share given x_t, which is of the order of beta_t^2, is left out, as the paper's diagonal kernels leave it out.
-    """
-
-    def __init__(self, process: GaussianProcess, covariance: Tensor):
-        self.process, self.covariance = process, covariance.double()
-
-    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
-        assert isinstance(t, int)
-        process, eye = self.process, torch.eye(len(self.covariance), dtype=torch.float64)
-        alpha_bar = process.alpha_bar[t]
-        # E[x_0 | x_t] = gain x_t and Cov[x_0 | x_t], by the formula of linear-Gaussian observations.
-        gain = alpha_bar.sqrt() * self.covariance @ torch.linalg.inv(alpha_bar * self.covariance + (1 - alpha_bar) * eye)
-        left = self.covariance - alpha_bar.sqrt() * gain @ self.covariance
-        x0 = x_t @ gain.T
-        variance = process.beta_tilde[t] + process.posterior_on_x0[t] ** 2 * left.diagonal()
-        return Prediction(x0, process.eps_from_x0(x_t, t, x0), process.posterior_mean(x0, x_t, t), variance.expand_as(x_t))
-
-
 def _gaussian(options: Products) -> list[dict[str, Any]]:
     """Data N(0, 1) times r(x) = N(2; x, 1)."""
     process = GaussianProcess(schedules.harmonic(options.T, 1e-4, 0.99))
     toy, centre = GaussianToy(process, torch.eye(1)), torch.tensor(CENTRE, dtype=torch.float64)
     rules = {
         "r constant in t (the paper's, eq. 23)": constant_gaussian(centre, WIDTH),
+        "r constant in t, by the gradient shift (eq. 61)": smooth(lambda x: (centre - x) / WIDTH),
         "r^((T-t)/T) (the paper's alternative)": fading_gaussian(options.T, centre, WIDTH),
         "E[r(x_0) | x_t] (recommended)": expected_gaussian(process, centre, WIDTH),
     }
@@ -85,7 +65,9 @@ def _gaussian(options: Products) -> list[dict[str, Any]]:
     for name, r in rules.items():
         noise = _noise(options, 1)
         zero = torch.zeros(options.n, 1, dtype=torch.float64)
-        mean, variance = r(zero, torch.ones_like(zero), options.T) if "alternative" not in name else (zero, torch.ones_like(zero))
+        # p(x_T) r(x_T); at t = T the paper's alternative is 1, and the shift is for narrow kernels alone.
+        starts = "alternative" not in name and "shift" not in name
+        mean, variance = r(zero, torch.ones_like(zero), options.T) if starts else (zero, torch.ones_like(zero))
         sampled[name] = ancestral.sample(Perturbed(toy, r), mean + variance.sqrt() * noise(), noise)
     t, noise = start_at(process, WIDTH), _noise(options, 1)
     x_t = (process.alpha_bar[t].sqrt() * centre).expand(options.n, 1)
@@ -140,11 +122,11 @@ def _heartbeat(layout: Layout, options: Products, device: torch.device) -> list[
         for name, power in (("p r", 1), ("p r^2", 2)):
             weight = np.where(sequences[:, factor.bit] == 1, factor.on, factor.off) ** power
             exact = float(weight[sequences[:, factor.bit] == 1].sum() / weight.sum())
-            rows.append(about | {"rule": f"{rule}: exact {name}", "metric": "bit is 1", "value": exact})
+            rows.append(about | {"rule": f"{rule}: exact {name}", "metric": "P(bit = 1)", "value": exact})
         about |= {"rule": f"{rule}: constant in t (the paper's)", "n": options.n}
-        for metric, hits in {"bit is 1": x[:, factor.bit] == 1, "is a heartbeat": heartbeat.valid(x)}.items():
-            share = float(hits.mean())
-            rows.append(about | {"metric": metric, "value": share, "sd": math.sqrt(share * (1 - share) / options.n)})
+        for metric, hits in {"P(bit = 1)": x[:, factor.bit] == 1, "P(heartbeat)": heartbeat.valid(x)}.items():
+            share, error = share_and_error(hits)
+            rows.append(about | {"metric": metric, "value": share, "sd": error})
     return rows
 
 

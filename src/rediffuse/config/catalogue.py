@@ -1,0 +1,78 @@
+"""What a preset defines, by name: data sets, feature networks, runs, samples. And whether a name fits what names it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rediffuse.config.base import Name, Options, wrong
+from rediffuse.config.data import Dataset, Digits
+from rediffuse.config.runs import Binomial, Features, MultiScaleOptions, Run
+from rediffuse.config.samples import Samples
+
+IMAGES = ("dead-leaves", "textures", "folder")
+"""Kinds of data sets that are grey pictures of unit variance."""
+
+
+class Catalogue(Options):
+    datasets: dict[Name, Dataset]
+    features: dict[Name, Features] = {}
+    """Networks for Frechet distance and inception score."""
+    runs: dict[Name, Run]
+    """Trained networks."""
+    samples: dict[Name, Samples] = {}
+
+    def kind_of(self, run: Run) -> str:
+        return self.datasets[run.dataset].kind
+
+    def scored(self) -> dict[str, Run]:
+        """Runs that K is computed for: of continuous or dequantised data, or binomial."""
+        return {name: run for name, run in self.runs.items() if isinstance(run.process, Binomial) or self.continuous(run)}
+
+    def images(self) -> dict[str, Run]:
+        return {name: run for name, run in self.scored().items() if self.kind_of(run) in ("digits", *IMAGES)}
+
+    def of_kinds(self, kinds: list[str]) -> dict[str, Run]:
+        return {name: run for name, run in self.scored().items() if self.kind_of(run) in kinds}
+
+    def continuous(self, run: Run) -> bool:
+        data = self.datasets[run.dataset]
+        return data.standardise if isinstance(data, Digits) else data.kind != "heartbeat"
+
+    def check_features(self, key: str, name: str, run: str) -> None:
+        named(key, name, {name: f for name, f in self.features.items() if f.dataset == self.runs[run].dataset})
+
+    def check_steps(self, key: str, steps: list[int], run: str) -> None:
+        T = self.runs[run].process.T
+        for S in steps:
+            if S > T:
+                raise wrong(key, S, f"at most T = {T} of runs.{run}")
+
+    def check_size(self, key: str, size: int, name: str) -> None:
+        """That the network of a run makes pictures of a size."""
+        network, data = self.runs[name].network, self.datasets[self.runs[name].dataset]
+        own = getattr(data, "size", size)
+        if isinstance(network, MultiScaleOptions):
+            coarsest(key, size, network)
+        if size != own and not (isinstance(network, MultiScaleOptions) and not network.dense_units):
+            raise wrong(
+                key, size, f"{own}, the size of datasets.{self.runs[name].dataset}: only a network without a dense pathway makes others"
+            )
+
+
+def named(key: str, name: object, known: dict[Any, Any]) -> None:
+    if name not in known:
+        raise wrong(key, name, f"one of {', '.join(map(str, known)) or 'nothing: none is defined that fits'}")
+
+
+def coarsest(key: str, size: int, network: MultiScaleOptions) -> None:
+    if size % side(network):
+        raise wrong(key, size, f"a multiple of {side(network)}, one pixel of the coarsest of the network's {network.scales} scales")
+
+
+def side(network: MultiScaleOptions) -> int:
+    """Pixels of the image along one pixel of the coarsest scale."""
+    return 2 ** (network.scales - 1)
+
+
+def distinct(key: str, values: Sequence[object]) -> None:
+    if len(set(values)) < len(values):
+        raise wrong(key, values, "each value once")

@@ -1,0 +1,125 @@
+"""A preset: a whole set of budgets, every name in which names something that fits."""
+
+from typing import Self
+
+from pydantic import model_validator
+
+from rediffuse.config.base import wrong
+from rediffuse.config.catalogue import IMAGES, Catalogue, coarsest, distinct, named, side
+from rediffuse.config.data import Digits
+from rediffuse.config.papers import DDIM, DDPM, Papers
+from rediffuse.config.runs import Binomial, MLPOptions, MultiScaleOptions, RBFOptions, Run, UNetOptions
+from rediffuse.config.samples import AncestralSamples, SweepSamples
+from rediffuse.config.sohl2015_fits import sohl2015_fits
+
+
+class Preset(Catalogue):
+    """What is trained, drawn and measured, and how much of it."""
+
+    papers: Papers
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        """Every name names something, and what it names fits."""
+        self._check_runs()
+        self._check_samples()
+        if self.papers.sohl2015:
+            sohl2015_fits(self, self.papers.sohl2015)
+        if self.papers.ddpm:
+            self._check_ddpm(self.papers.ddpm)
+        if self.papers.ddim:
+            self._check_ddim(self.papers.ddim)
+        return self
+
+    def _check_runs(self) -> None:
+        for name, run in (self.runs | self.features).items():
+            block = "runs" if name in self.runs else "features"
+            named(f"{block}.{name}.dataset", run.dataset, self.datasets)
+            if isinstance(run, Run):
+                self._check_run(name, run)
+            if name in self.runs and name in self.features:
+                raise wrong(f"features.{name}", name, "a name that no run has")
+
+    def _check_run(self, name: str, run: Run) -> None:
+        kind = self.kind_of(run)
+        if isinstance(run.process, Binomial) != (kind == "heartbeat"):
+            binary = [name for name, data in self.datasets.items() if (data.kind == "heartbeat") == isinstance(run.process, Binomial)]
+            expected = "binary data for the binomial process" if isinstance(run.process, Binomial) else "no binary data for a Gaussian one"
+            raise wrong(
+                f"runs.{name}.dataset", run.dataset, f"{expected}: one of {', '.join(binary) or 'nothing: none is defined that fits'}"
+            )
+        vectors = kind in ("swiss-roll", "heartbeat")
+        if isinstance(run.network, RBFOptions | MLPOptions) != vectors:
+            kinds = "rbf or mlp" if vectors else "unet or multi-scale"
+            raise wrong(f"runs.{name}.network.kind", run.network.kind, f"{kinds}: the data are {'vectors' if vectors else 'images'}")
+        size = getattr(self.datasets[run.dataset], "size", Digits.side)
+        if isinstance(run.network, UNetOptions) and size % 2 ** (len(run.network.multipliers) - 1):
+            halvings = 2 ** (len(run.network.multipliers) - 1)
+            raise wrong(
+                f"runs.{name}.network.multipliers", run.network.multipliers, f"fewer: {size} pixels cannot be divided by {halvings}"
+            )
+        if isinstance(run.network, MultiScaleOptions) and kind in IMAGES:
+            coarsest(f"datasets.{run.dataset}.size", getattr(self.datasets[run.dataset], "size", 0), run.network)
+        if isinstance(run.network, MultiScaleOptions) and kind == "digits" and Digits.side % side(run.network):
+            raise wrong(
+                f"runs.{name}.network.scales",
+                run.network.scales,
+                f"at most {Digits.side.bit_length()}: the digits are {Digits.side} x {Digits.side}",
+            )
+
+    def _check_samples(self) -> None:
+        for name, samples in self.samples.items():
+            key = f"samples.{name}"
+            images = {name: run for name, run in self.runs.items() if self.kind_of(run) in ("digits", *IMAGES)}
+            if isinstance(samples, SweepSamples):
+                # x0-hat is clipped to [-1, 1] in some cells of a sweep, and continuous data lie beyond.
+                images = {name: run for name, run in images.items() if not self.continuous(run)}
+            named(f"{key}.run", samples.run, images)
+            chunks = -(-samples.n // samples.chunk)
+            if samples.shards > chunks:
+                raise wrong(f"{key}.shards", samples.shards, f"at most n / chunk, rounded up ({chunks})")
+            if isinstance(samples, SweepSamples):
+                self.check_steps(f"{key}.steps", samples.steps, samples.run)
+                distinct(f"{key}.steps", samples.steps)
+                distinct(f"{key}.eta", samples.eta)
+
+    def _check_ddpm(self, paper: DDPM) -> None:
+        ancestral = {
+            name: samples
+            for name, samples in self.samples.items()
+            if isinstance(samples, AncestralSamples) and not self.continuous(self.runs[samples.run])
+        }
+        for name in paper.table1.samples:
+            named("papers.ddpm.table1.samples", name, ancestral)
+            run = self.samples[name].run
+            self.check_features("papers.ddpm.table1.features", paper.table1.features, run)
+            T = self.runs[run].process.T
+            if paper.table1.strata >= T:
+                raise wrong("papers.ddpm.table1.strata", paper.table1.strata, f"at most T - 1 = {T - 1} of runs.{run}")
+        for figure, grid in (("fig1", paper.fig1), ("fig13", paper.fig13)):
+            named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
+            if grid.rows * grid.columns > self.samples[grid.samples].n:
+                raise wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
+
+    def _check_ddim(self, paper: DDIM) -> None:
+        sweeps = {name: samples for name, samples in self.samples.items() if isinstance(samples, SweepSamples)}
+        for key, names in (("papers.ddim.table1.samples", paper.table1.samples), ("papers.ddim.fig3.samples", paper.fig3.samples)):
+            for name in names:
+                named(key, name, sweeps)
+            if len({sweeps[name].run for name in names}) > 1:
+                raise wrong(key, names, "sweeps of one run")
+            if any((sweeps[name].eta, sweeps[name].seed) != (sweeps[names[0]].eta, sweeps[names[0]].seed) for name in names):
+                raise wrong(key, names, "sweeps of the same eta and seed")
+            steps = [S for name in names for S in sweeps[name].steps]
+            if len(set(steps)) < len(steps):
+                raise wrong(key, names, "sweeps that share no number of steps")
+        self.check_features("papers.ddim.table1.features", paper.table1.features, sweeps[paper.table1.samples[0]].run)
+        for S in paper.fig3.steps:
+            named("papers.ddim.fig3.steps", S, dict.fromkeys(steps))
+        least = min(sweeps[name].n for name in paper.fig3.samples)
+        if paper.fig3.columns > least:
+            raise wrong("papers.ddim.fig3.columns", paper.fig3.columns, f"at most {least}, the least n of its samples")
+        named(
+            "papers.ddim.fig4.run", paper.fig4.run, {name: run for name, run in self.runs.items() if not isinstance(run.process, Binomial)}
+        )
+        self.check_steps("papers.ddim.fig4.steps", paper.fig4.steps, paper.fig4.run)
