@@ -124,29 +124,38 @@ def test_a_paper_that_the_preset_leaves_out(here: Path, capsys: Capture) -> None
 
 
 @pytest.mark.parametrize(
-    ("changes", "command", "expected"),
+    ("changes", "expected"),
     [
         (
             {"features.other": {**tiny.PRESET["features"]["classifier"], "dataset": "roll"}},
-            "train other",
-            "found shape (2,), classes None; expected labelled images, ",
+            "features.other.dataset: found 'roll'; expected one of digits, ink",
         ),
-        ({"runs.roll.network": tiny.PRESET["runs"]["digits"]["network"]}, "train roll", "found shape (2,); expected (C, R, R) with R "),
-        ({"runs.digits.network": {"kind": "rbf"}}, "train digits", "found shape (1, 8, 8); expected (D,) for the RBF network"),
+        (
+            {"runs.roll.network": tiny.PRESET["runs"]["digits"]["network"]},
+            "runs.roll.network.kind: found 'unet'; expected rbf or mlp: the data are vectors",
+        ),
+        (
+            {"runs.roll.network": tiny.CONV},
+            "runs.roll.network.kind: found 'multi-scale'; expected rbf or mlp: the data are vectors",
+        ),
+        (
+            {"runs.digits.network": {"kind": "rbf"}},
+            "runs.digits.network.kind: found 'rbf'; expected unet or multi-scale: the data are images",
+        ),
         (
             {"runs.digits.network": {"kind": "mlp", "shared_readout": True}},
-            "train digits",
-            "found shape (1, 8, 8); expected (D,) for the MLP network",
+            "runs.digits.network.kind: found 'mlp'; expected unet or multi-scale: the data are images",
         ),
-        ({"runs.roll.network": tiny.CONV}, "train roll", "found shape (2,); expected (C, R, R) for the multi-scale network"),
-        ({"runs.digits.network.multipliers": [1] * 5}, "train digits", "found shape (1, 8, 8); expected (C, R, R) with R divisible by 16"),
+        (
+            {"runs.digits.network.multipliers": [1] * 5},
+            "runs.digits.network.multipliers: found [1, 1, 1, 1, 1]; expected fewer: 8 pixels cannot be divided by 16",
+        ),
     ],
 )
-def test_a_network_that_the_data_do_not_fit(here: Path, capsys: Capture, changes: dict[str, Any], command: str, expected: str) -> None:
+def test_a_network_that_the_data_do_not_fit(here: Path, capsys: Capture, changes: dict[str, Any], expected: str) -> None:
+    """Told before anything is prepared or trained."""
     tiny.write(Path("tiny.yaml"), tiny.preset(changes))
-    line = tiny.refused(capsys, *command.split(), *PRESET)
-    assert line.startswith("data set ")
-    assert expected in line
+    assert tiny.refused(capsys, "prepare", "digits", *PRESET).startswith(f"tiny.yaml: {expected}")
 
 
 def test_a_training_that_diverges(here: Path, capsys: Capture) -> None:
@@ -367,14 +376,11 @@ def test_pictures_too_small_for_the_figure(here: Path, capsys: Capture) -> None:
 
 
 def test_a_heartbeat_whose_exact_entropy_is_out_of_reach(here: Path, capsys: Capture) -> None:
-    tiny.write(
-        Path("tiny.yaml"), tiny.preset({"datasets.beat.length": 100, "datasets.beat.period": 20, "papers.sohl2015.entropy.runs": ["beat"]})
-    )
-    for command in ("prepare beat", "train beat"):
-        assert tiny.rediffuse(*command.split(), *PRESET) == 0
-    line = tiny.refused(capsys, "measure", "sohl2015", "entropy", *PRESET)
-    assert line.startswith("papers.sohl2015.entropy.runs: found a run on a heartbeat of length 100, period 20: ")
-    assert line.endswith("; expected fewer")
+    """Told before a network is trained on it."""
+    changes = {"datasets.beat.length": 100, "datasets.beat.period": 20, "papers.sohl2015.entropy.runs": ["beat"]}
+    tiny.write(Path("tiny.yaml"), tiny.preset(changes))
+    line = tiny.refused(capsys, "prepare", "beat", *PRESET)
+    assert line.startswith("tiny.yaml: papers.sohl2015.entropy.runs: found 'beat'; expected a heartbeat whose exact entropy ")
 
 
 # --- checkpoints ---
@@ -631,7 +637,8 @@ def test_shards_of_another_cut(here: Path, capsys: Capture) -> None:
         ("figure sohl2015 entropy", "sohl2015/entropy.csv", "rediffuse measure sohl2015 entropy"),
         ("figure sohl2015 ablation", "sohl2015/ablation.csv", "rediffuse table sohl2015 ablation"),
         ("table sohl2015 table_app1", "measurements/sohl2015/table_app1.csv", "rediffuse measure sohl2015 table_app1"),
-        ("report", "sohl2015/table1.csv", "rediffuse table sohl2015 table1"),
+        ("claims sohl2015", "sohl2015/table1.csv", "rediffuse table sohl2015 table1"),
+        ("report", "sohl2015/claims.csv", "rediffuse claims sohl2015"),
     ],
 )
 def test_what_was_not_measured(here: Path, capsys: Capture, command: str, path: str, made_by: str) -> None:

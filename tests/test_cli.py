@@ -12,7 +12,7 @@ import tiny
 from rediffuse import cli
 from rediffuse.errors import UserError
 
-COMMANDS = ["prepare", "train", "sample", "measure", "table", "figure", "report", "record"]
+COMMANDS = ["prepare", "train", "sample", "measure", "table", "figure", "claims", "report", "record"]
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

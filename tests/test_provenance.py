@@ -24,7 +24,7 @@ def rule_modules() -> list[str]:
     """The modules whose code the rules name as their params."""
     text = "\n".join(path.read_text(encoding="utf-8") for path in RULES.glob("*.smk"))
     filled = {
-        "{paper}": list(Papers.model_fields),
+        "{w.paper}": list(Papers.model_fields),
         "{SOHL2015_MAKES[artifact].by}": sorted({makes.by for makes in sohl2015_makes().values()}),
     }
     names = re.findall(r'made_by\(\s*f?"([^"]+)"', text)
@@ -191,7 +191,7 @@ def test_no_number_depends_on_options_it_does_not_name() -> None:
 def test_no_module_of_options_is_part_of_a_hash() -> None:
     """Neither the package nor what it is made of, by whatever name it is asked for."""
     package = [path.stem for path in (provenance.PACKAGE / "config").glob("*.py")]
-    assert {"__init__", "base", "data", "papers", "runs", "samples"} == set(package)
+    assert {"__init__", "papers", "preset"} < set(package)
     for name in ("rediffuse.config", *[f"rediffuse.config.{part}" for part in package]):
         assert reached(name) == set()
     assert reached("rediffuse.build") > {"rediffuse.build", "rediffuse.processes.losses"}, "what else imports options is"
@@ -222,7 +222,8 @@ def test_an_edit_re_runs_the_measurements_that_use_it_and_no_others() -> None:
 
     assert using("rediffuse.processes.products") == {"products", "images", "equations"}
     assert using("rediffuse.metrics.parzen") == {"likelihoods"}
-    assert using("rediffuse.processes.entropy") == {"bounds", "likelihoods"}, "Table 2 takes K from the module of Table 1"
+    assert using("rediffuse.processes.entropy") == {"entropies"}
+    assert using("rediffuse.papers.sohl2015.bounds") == {"bounds", "likelihoods", "gaps"}, "all of them measure K"
 
 
 def test_an_edit_of_a_figure_trains_nothing() -> None:

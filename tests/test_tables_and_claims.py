@@ -23,7 +23,7 @@ from rediffuse.papers.sohl2015 import claims as sohl2015
 from rediffuse.papers.sohl2015 import tables as sohl2015_tables
 from rediffuse.paths import Layout
 from rediffuse.presets import SHIPPED, Preset, load_preset
-from rediffuse.report.gather import artifacts_of, claims_of, metrics_of
+from rediffuse.report.gather import artifacts_of, check_claims, claims_of, metrics_of
 from rediffuse.report.record import dump, stages
 
 PAPERS = ["sohl2015", "ddpm", "ddim"]
@@ -186,22 +186,33 @@ def test_a_difference_whose_error_is_unknown_tells_nothing() -> None:
 # --- the claims of Sohl-Dickstein et al. 2015 ---
 
 
-def k(run: str, metric: str, value: float, sd: float = 0.1, unit: str = "bits") -> dict[str, Any]:
-    return {"run": run, "metric": metric, "unit": unit, "value": value, "sd": sd, "n": 9}
+def k(run: str, metric: str, value: float, sd: float = 0.1, unit: str = "bits", **more: object) -> dict[str, Any]:
+    return {"run": run, "metric": metric, "unit": unit, "value": value, "sd": sd, "n": 9} | more
+
+
+def beat(run: str, value: float, sd: float = 0.1) -> list[dict[str, Any]]:
+    """Rows of Table 1 on the paper's own heartbeat."""
+    return [k(run, metric, value, sd, BEATS, comparable=metric == "K") for metric in ("K", K)]
+
+
+def paired(run: str, fixed: str, value: float, sd: float = 0.1) -> dict[str, Any]:
+    """What learned rates are worth, point by point."""
+    return k(run, f"K - K of {fixed}", value, sd)
 
 
 def gap(run: str, value: float, schedule: str, network: str = "16 units", sd: float = 0.1, T: int = 40) -> list[dict[str, Any]]:
     """Rows of the ablation: a run's gap, three quarters of which are the kernels'."""
-    about = {"schedule": schedule, "network": network, "T": T}
+    about = {"dataset": "swiss-roll", "schedule": schedule, "network": network, "T": T}
     return [about | k(run, "log-likelihood - K", value, sd), about | k(run, "gap of a perfect network", 0.75 * value, sd)]
 
 
 def step(t: int, lower: float, exact: float, upper: float, run: str = "roll") -> dict[str, Any]:
-    return {"run": run, "t": t, "lower": lower, "exact": exact, "upper": upper, "model": upper, "model_sd": 0.1, "n": 9}
+    row = {"run": run, "t": t, "lower": lower, "exact": exact, "upper": upper, "condition": run != "uneven"}
+    return row | {"exact - lower": exact - lower, "upper - exact": upper - exact}
 
 
 def scored(model: str, metric: str, value: float, sd: float = 0.1) -> dict[str, Any]:
-    return {"model": model} | k("r", metric, value, sd)
+    return {"model": model, "centres": "99"} | k("r", metric, value, sd)
 
 
 def psnr(estimate: str, value: float, sd: float = 0.1) -> dict[str, Any]:
@@ -231,16 +242,24 @@ CASES: dict[str, tuple[str, str, list[dict[str, Any]], str, str]] = {
     "heartbeat: the best of two": (
         "heartbeat",
         "table1",
-        [k("beat", K, 0.09, unit=BEATS), k("other", K, 2.0, unit=BEATS), k("roll", K, 1.0)],
+        [*beat("beat", 0.09), *beat("other", 2.0), k("roll", K, 0.01, comparable=False)],
         "held",
         "beat 0.09 ± 0.1 bits/sequence; other 2 ± 0.1",
     ),
     "heartbeat: too far": (
         "heartbeat",
         "table1",
-        [k("beat", K, 0.35, unit=BEATS), k("roll", K, 0.01)],
+        [*beat("beat", 0.35), k("roll", K, 0.01, comparable=False)],
         "not held",
         "0.25 bits more than 0.1",
+    ),
+    "heartbeat: above the truth": ("heartbeat", "table1", beat("beat", -0.3), "not held", "above the true log-likelihood"),
+    "heartbeat: of another length": (
+        "heartbeat",
+        "table1",
+        [k("beat", "K", 0.01, comparable=False), k("beat", K, 0.01, comparable=False)],
+        "not tested",
+        "no run on the paper's heartbeat",
     ),
     "heartbeat-samples: 96 %": ("heartbeat-samples", "fig2", [k("beat", "valid sequences", 0.96, 0.006)], "held", "96.0% ± 0.6% of 9"),
     "heartbeat-samples: 94 %": ("heartbeat-samples", "fig2", [k("beat", "valid sequences", 0.94)], "not held", "fewer than 95 %"),
@@ -249,15 +268,29 @@ CASES: dict[str, tuple[str, str, list[dict[str, Any]], str, str]] = {
         "ablation",
         [*gap("paper", 1.9, "harmonic"), *gap("best", 0.4, "log-spaced")],
         "held",
-        "gap 0.4 ± 0.1 bits (best), of which 0.3 are the kernels'; first of the table: gap 1.9 ± 0.1 bits (paper)",
+        "gap 0.4 ± 0.1 bits (best), of which 0.3 are the kernels'; the first of them: gap 1.9 ± 0.1 bits (paper)",
+    ),
+    "swiss-roll-gap: of a heartbeat": (
+        "swiss-roll-gap",
+        "ablation",
+        [row | {"dataset": "heartbeat"} for row in gap("beat", 0.1, "")],
+        "not tested",
+        "no swiss roll",
     ),
     "swiss-roll-gap: none": ("swiss-roll-gap", "ablation", gap("paper", 1.9, "harmonic"), "not held", "1.4 bits more"),
     "entropy-bounds: between": (
         "entropy-bounds",
         "entropy",
-        [step(1, -math.inf, 0.5, 1.0), step(2, 0.5, 1.0, 1.5), step(1, 0.0, 0.0, 0.0, "beat")],
+        [step(1, -math.inf, 0.5, 1.0), step(2, 0.5, 1.0, 1.5), step(1, 0.0, 0.0, 0.0, "beat"), step(1, 0.0, 9.0, 1.0, "uneven")],
         "held",
-        "roll: 2 of 2 steps, the bounds 1 bits apart; beat: 1 of 1 steps",
+        "roll: 2 of 2 steps, the bounds 1 bits apart; beat: 1 of 1 steps, the bounds 0 bits apart",
+    ),
+    "entropy-bounds: of a run that they say nothing of": (
+        "entropy-bounds",
+        "entropy",
+        [step(1, 0.0, 0.5, 1.0, "uneven")],
+        "not tested",
+        "no run whose data have the mean",
     ),
     "entropy-bounds: above": (
         "entropy-bounds",
@@ -277,31 +310,29 @@ CASES: dict[str, tuple[str, str, list[dict[str, Any]], str, str]] = {
     "learned-rates: better": (
         "learned-rates",
         "ablation",
-        [*gap("fixed", 1.9, "harmonic"), *gap("learned", 1.8, "learned from harmonic")],
+        [*gap("fixed", 1.9, "harmonic"), *gap("learned", 1.8, "learned from harmonic"), paired("learned", "fixed", 0.05, 0.02)],
         "held",
-        "gap learned 1.8 ± 0.1, fixed 1.9 ± 0.1 (16 units); one training seed",
+        "learned: K - K of fixed = +0.05 ± 0.02 bits; one training seed",
+    ),
+    "learned-rates: worse, within the error": (
+        "learned-rates",
+        "ablation",
+        [paired("l", "fixed", -0.1, 0.08)],
+        "held",
+        "-0.1 ± 0.08",
     ),
     "learned-rates: worse, for one of two networks": (
         "learned-rates",
         "ablation",
-        [
-            *gap("fixed", 1.9, "harmonic"),
-            *gap("learned", 1.8, "learned from harmonic"),
-            *gap("fixed-64", 1.0, "harmonic", "64 units"),
-            *gap("learned-64", 1.4, "learned from harmonic", "64 units"),
-        ],
+        [paired("learned", "fixed", 0.1, 0.01), paired("learned-64", "fixed-64", -0.4, 0.01)],
         "not held",
         "learned-64 is worse",
     ),
+    "learned-rates: too few points": ("learned-rates", "ablation", [paired("learned", "fixed", 0.1, 0.2)], "not tested", "too few points"),
     "learned-rates: beside others alone": (
         "learned-rates",
         "ablation",
-        [
-            *gap("learned", 9.0, "learned from harmonic"),
-            *gap("another schedule", 1.0, "log-spaced"),
-            *gap("another network", 1.0, "harmonic", "64 units"),
-            *gap("another T", 1.0, "harmonic", T=100),
-        ],
+        [*gap("learned", 9.0, "learned from harmonic"), *gap("another schedule", 1.0, "log-spaced")],
         "not tested",
         "no run with learned rates beside one",
     ),
@@ -334,7 +365,28 @@ CASES: dict[str, tuple[str, str, list[dict[str, Any]], str, str]] = {
         "held",
         "perfect model's 100: diffusion: -5 ± 0.1; k-means: +9 ± 0.1",
     ),
+    "digits-parzen: far under": (
+        "digits-parzen",
+        "table2",
+        [*PERFECT, scored("diffusion", "model - perfect", -15.0)],
+        "not held",
+        "85% of the perfect",
+    ),
     "digits-parzen: above": ("digits-parzen", "table2", [*PERFECT, scored("diffusion", "model - perfect", 0.5)], "not held", "suspect"),
+    "digits-parzen: above, within the error": (
+        "digits-parzen",
+        "table2",
+        [*PERFECT, scored("diffusion", "model - perfect", 0.15)],
+        "held",
+        "+0.15",
+    ),
+    "digits-parzen: of fewer samples": (
+        "digits-parzen",
+        "table2",
+        [*PERFECT, scored("diffusion", "model - perfect", -5.0) | {"centres": "50"}],
+        "not tested",
+        "50 samples beside 99 training images",
+    ),
     "digits-parzen: no digits": ("digits-parzen", "table2", LEAVES, "not tested", "no digits"),
     "denoising: better": (
         "denoising",
@@ -370,12 +422,21 @@ def judged(layout: Layout, claim: str) -> Verdict:
 
 @pytest.mark.parametrize(("claim", "artifact", "rows", "verdict", "said"), CASES.values(), ids=CASES.keys())
 def test_a_claim_can_go_either_way(layout: Layout, claim: str, artifact: str, rows: list[dict[str, Any]], verdict: str, said: str) -> None:
+    tables.write(layout.artifact("sohl2015", "ablation.csv"), pd.DataFrame([k("roll", K, -9.0)]))
     tables.write(layout.artifact("sohl2015", f"{artifact}.csv"), pd.DataFrame(rows))
     found = judged(layout, claim)
     assert found.verdict == verdict
     assert said in f"{found.measured}; {found.why}"
     assert found.measured or verdict == "not tested"
     assert bool(found.why) == (verdict != "held")
+
+
+def test_the_bound_is_judged_on_the_runs_of_the_ablation_too(layout: Layout) -> None:
+    """Those of them that Table 1 does not have."""
+    tables.write(layout.artifact("sohl2015", "table1.csv"), pd.DataFrame([k("roll", K, 1.0)]))
+    for value, verdict in ((0.1, "held"), (-0.2, "not held")):
+        tables.write(layout.artifact("sohl2015", "ablation.csv"), pd.DataFrame([k("roll", K, -9.0), k("roll-64", K, value)]))
+        assert judged(layout, "bound").verdict == verdict
 
 
 def test_every_claim_is_tried_both_ways() -> None:
@@ -386,7 +447,8 @@ def test_every_claim_is_tried_both_ways() -> None:
 @pytest.mark.parametrize("claim", ["bound", "learned", "heartbeat"])
 def test_a_claim_is_not_held_by_nothing(layout: Layout, claim: str) -> None:
     """Of a table without the numbers that it is about."""
-    tables.write(layout.artifact("sohl2015", "table1.csv"), pd.DataFrame([k("leaves", "K", 1.0, unit="bits/pixel")]))
+    row = k("leaves", "K", 1.0, unit="bits/pixel", comparable=False)
+    tables.write(layout.artifact("sohl2015", "table1.csv"), pd.DataFrame([row]))
     assert judged(layout, claim).verdict == "not tested"
 
 
@@ -401,6 +463,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 def test_what_the_preset_leaves_out_is_not_tested_even_if_it_lies_there(bare: Layout) -> None:
     for artifact in ("table1", "table2", "ablation", "entropy", "fig2", "fig3", "fig5", "products"):
         tables.write(bare.artifact("sohl2015", f"{artifact}.csv"), pd.DataFrame([k("roll", K, 1.0)]))
+    check_claims(bare, "sohl2015")
     claims = claims_of(bare)
     assert set(claims["id"]) == set(sohl2015.CHECKS)
     assert set(claims["verdict"]) == {"not tested"}
@@ -468,7 +531,7 @@ def test_metrics_name_each_number_by_all_its_keys(layout: Layout) -> None:
 
 def test_the_heartbeat_of_20_bins_is_the_papers_and_no_other(layout: Layout, bare: Layout) -> None:
     for here, dataset, comparable in ((layout, "heartbeat", {"K", "K - L_null"}), (bare, "beat", set())):
-        about = {"process": "binomial", "schedule": "", "network": "", "predicts": "x0", "T": 60}
+        about = {"process": "binomial", "schedule": "", "network": "", "predicts": "x0", "T": 60, "budget": "9 steps of 8"}
         rows = [{"dataset": dataset} | about | k("r", metric, 1.0, unit=BEATS) for metric in ("K", NULL, "log-likelihood", K)]
         tables.write(here.measurements("sohl2015", "table1"), pd.DataFrame(rows))
         sohl2015_tables.table1(here)
@@ -481,19 +544,15 @@ def test_the_heartbeat_of_20_bins_is_the_papers_and_no_other(layout: Layout, bar
         assert "| CIFAR-10 | not run here |" in text
 
 
-@pytest.mark.parametrize(("value", "word"), [(99.0, ""), (101.0, "suspect: above the perfect model")])
+@pytest.mark.parametrize(("value", "word"), [(99.0, ""), (100.1, ""), (101.0, "suspect: above the perfect model")])
 def test_a_model_above_the_perfect_one_is_told_as_suspect(layout: Layout, value: float, word: str) -> None:
-    about = {
-        "dataset": "digits-2015",
-        "run": "",
-        "unit": "bits",
-        "sd": 0.1,
-        "n": 9,
-        "centres": 3,
-        "bandwidth": 0.1,
-        "metric": "log-likelihood",
-    }
-    rows = [about | {"model": '"perfect model"', "value": 100.0}, about | {"model": "diffusion", "value": value}]
+    """By more than two standard errors of their difference."""
+    about = {"dataset": "digits-2015", "run": "", "unit": "bits", "sd": 0.1, "n": 9, "centres": 3, "bandwidth": 0.1}
+    rows = [
+        about | {"model": model, "metric": metric, "value": value - less}
+        for model, value in (('"perfect model"', 100.0), ("diffusion", value))
+        for metric, less in (("log-likelihood", 0.0), ("model - perfect", 100.0))
+    ]
     tables.write(layout.measurements("sohl2015", "table2"), pd.DataFrame(rows))
     sohl2015_tables.table2(layout)
     lines = layout.artifact("sohl2015", "table2.md").read_text().splitlines()

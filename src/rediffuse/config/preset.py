@@ -34,7 +34,8 @@ class Preset(Catalogue):
     def _check_runs(self) -> None:
         for name, run in (self.runs | self.features).items():
             block = "runs" if name in self.runs else "features"
-            named(f"{block}.{name}.dataset", run.dataset, self.datasets)
+            labelled = {name: data for name, data in self.datasets.items() if isinstance(data, Digits)}
+            named(f"{block}.{name}.dataset", run.dataset, self.datasets if isinstance(run, Run) else labelled)
             if isinstance(run, Run):
                 self._check_run(name, run)
             if name in self.runs and name in self.features:

@@ -15,6 +15,8 @@ from rediffuse.processes.bounds import Decoder, l_T, vlb_term
 from rediffuse.processes.denoiser import Reverse
 
 Array = NDArray[np.float64]
+BIT = math.log(2)
+"""Nats in a bit."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Bound:
 
     def bits(self) -> Array:
         """The bound of each example, in bits."""
-        return (self.l_T + self.between + self.l_0) / math.log(2)
+        return (self.l_T + self.between + self.l_0) / BIT
 
 
 def mean_and_error(values: Array) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """Table 1: the bound K, and the exact log-likelihood beside it where the data's generator knows it."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,13 @@ from rediffuse.config import Binomial, Gaussian, Harmonic, Learned, LogSpaced, M
 from rediffuse.datasets.heartbeat import Heartbeat
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.datasets.swiss_roll import SwissRoll
-from rediffuse.metrics.bits import binomial_bound, mean_and_error, variational_bound
-from rediffuse.papers.sohl2015.common import generator_of, loaded, options_of
+from rediffuse.metrics.bits import BIT, Array, binomial_bound, variational_bound
+from rediffuse.papers.sohl2015.common import generator_of, loaded, mean, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes.bounds import edge_decoder, log_prior
 from rediffuse.processes.gaussian import GaussianProcess
 from rediffuse.runs import LoadedRun
-
-Array = NDArray[np.float64]
-BIT = math.log(2)
 
 
 def table1(layout: Layout, device: torch.device) -> None:
@@ -98,9 +94,3 @@ def per(data: Prepared) -> tuple[int, str]:
     if len(data.shape) == 3:
         return data.shape[1] * data.shape[2], "bits/pixel"
     return 1, "bits/sequence" if data.binary else "bits"
-
-
-def mean(values: Array) -> dict[str, float]:
-    """The columns of a measurement: its value, its standard error and n."""
-    value, error = mean_and_error(values)
-    return {"value": value, "sd": error, "n": len(values)}

@@ -12,6 +12,7 @@ from rediffuse.config import Sohl2015
 from rediffuse.datasets.heartbeat import Heartbeat
 from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.datasets.swiss_roll import SwissRoll
+from rediffuse.metrics.bits import Array, mean_and_error
 from rediffuse.paths import Layout
 from rediffuse.processes.binomial import BinomialPrediction, BinomialProcess
 from rediffuse.processes.denoiser import Prediction
@@ -28,6 +29,12 @@ def options_of(layout: Layout) -> Sohl2015:
 def loaded(layout: Layout, run: str, device: torch.device) -> tuple[LoadedRun, Prepared]:
     """A trained run, and the data that it was trained on."""
     return load_run(layout.weights(run), device, layout.preset.runs[run]), load(layout.dataset(layout.preset.runs[run].dataset))
+
+
+def mean(values: Array) -> dict[str, float]:
+    """The columns of a measurement: its value, its standard error and n."""
+    value, error = mean_and_error(values)
+    return {"value": value, "sd": error, "n": len(values)}
 
 
 def generator_of(layout: Layout, run: str) -> Any:

@@ -7,8 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from rediffuse.metrics.bits import mean_and_error
-from rediffuse.papers.sohl2015.bounds import BIT
+from rediffuse.metrics.bits import BIT, mean_and_error
 from rediffuse.papers.sohl2015.common import generator_of, loaded, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout

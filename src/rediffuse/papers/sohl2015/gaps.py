@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from rediffuse.config import Gaussian, Learned, Run
 from rediffuse.datasets.heartbeat import Heartbeat
 from rediffuse.datasets.swiss_roll import SwissRoll
-from rediffuse.metrics.bits import mean_and_error
-from rediffuse.papers.sohl2015.bounds import BIT, Array, bound, log_likelihood, mean, told
-from rediffuse.papers.sohl2015.common import PerfectBits, PerfectNetwork, generator_of, loaded, options_of
+from rediffuse.metrics.bits import BIT, Array, mean_and_error
+from rediffuse.papers.sohl2015.bounds import bound, log_likelihood, told
+from rediffuse.papers.sohl2015.common import PerfectBits, PerfectNetwork, generator_of, loaded, mean, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes import binomial

@@ -17,8 +17,7 @@ from rediffuse.files import write_arrays, write_json
 from rediffuse.metrics.bits import mean_and_error
 from rediffuse.metrics.gaussians import GaussianScaleMixture
 from rediffuse.metrics.restoration import psnr, wiener
-from rediffuse.papers.sohl2015.bounds import mean
-from rediffuse.papers.sohl2015.common import drawn_of, loaded, options_of
+from rediffuse.papers.sohl2015.common import drawn_of, loaded, mean, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes import products

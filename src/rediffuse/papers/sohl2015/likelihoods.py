@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.metrics import parzen
+from rediffuse.metrics.bits import BIT, Array
 from rediffuse.metrics.gaussians import FullGaussian, GaussianScaleMixture
-from rediffuse.papers.sohl2015.bounds import BIT, bound, mean
-from rediffuse.papers.sohl2015.common import drawn_of, loaded, options_of
+from rediffuse.papers.sohl2015.bounds import bound
+from rediffuse.papers.sohl2015.common import drawn_of, loaded, mean, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 
-Array = NDArray[np.float64]
 SIGMAS = np.geomspace(0.02, 0.5, 9)
 """Bandwidths from which the search begins, on pixels in [0, 1]."""
 PERFECT = '"perfect model"'
