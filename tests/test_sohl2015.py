@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from rediffuse.datasets import dead_leaves
 from rediffuse.datasets.heartbeat import Heartbeat
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.datasets.swiss_roll import SwissRoll
+from rediffuse.figures import style
 from rediffuse.figures.sohl2015 import FIGURES
 from rediffuse.metrics.bits import mean_and_error
 from rediffuse.papers import tables
@@ -457,6 +459,23 @@ def test_figure_3_compares_estimates_on_the_same_noise(table: Tables, arrays: Np
     levels = data.pop("levels")
     assert levels == 256, "the grey levels that the pictures are drawn in"
     assert {name: images.shape for name, images in data.items()} == dict.fromkeys(names, (3, 1, 4, 4))
+
+
+def test_the_figures_draw_the_grey_levels_that_were_measured(arrays: Npz, layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between 0 and 1, and none wrapped around: levels are bytes."""
+    drawn: list[np.ndarray[Any, Any]] = []
+    monkeypatch.setattr(style, "show", lambda axes, picture, title="": drawn.append(np.asarray(picture)))
+    monkeypatch.setattr(style, "save", lambda figure, path: plt.close(figure))
+    for artifact in ("fig3", "fig4", "fig_app1"):
+        FIGURES[artifact](layout)
+    rows, leaves, digits = arrays("fig3"), arrays("fig4"), arrays("fig_app1")
+    for picture, name in zip(drawn[:7], (name for name in rows if name != "levels"), strict=True):
+        close(picture[:4, :4], rows[name][0, 0] / 255)
+        assert rows[name].max() > 127, "half of what a byte holds, where a sum of two wraps around"
+    for picture, name in zip(drawn[7:10], leaves, strict=True):
+        close(picture, leaves[name][0, 0] / 255)
+    for picture, name in zip(drawn[10:], digits, strict=True):
+        close(picture[:8, :8], digits[name][0, 0])
 
 
 def test_figure_4_shows_leaves_that_no_model_has_seen(arrays: Npz, layout: Layout) -> None:

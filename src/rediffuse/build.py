@@ -1,6 +1,5 @@
 """From a preset's options to the objects they name: processes, networks, decoders, objectives."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -49,10 +48,6 @@ class About:
     @property
     def continuous(self) -> bool:
         return self.levels is None or self.dequantise > 0
-
-    @property
-    def dims(self) -> int:
-        return math.prod(self.shape)
 
 
 def build_process(options: Gaussian) -> GaussianProcess:

@@ -43,9 +43,11 @@ Kind = TypeVar("Kind", Run, Features)
 def train_run(run: Run, data: Prepared, device: torch.device, folder: Path, name: str) -> Trained:
     """Train a run and write its weights and history to a folder. Raises UserError if the data are not what its process is for."""
     x = torch.from_numpy(data.as_x(data.arrays["x_train"])).to(device)
-    if isinstance(run.process, Binomial) and not ((x == 0) | (x == 1)).all():
-        found = f"{x.min():.4g} to {x.max():.4g}"
-        raise UserError(f"data set {data.name}: found values from {found}; expected 0 and 1 alone for the binomial process of {name}")
+    if isinstance(run.process, Binomial):
+        try:
+            build_binomial(run.process).check(x)
+        except ValueError as error:
+            raise UserError(f"data set {data.name}: {error} (runs.{name})") from None
     torch.manual_seed(run.training.seed)  # the first weights, and dropout
     network = devices.place(build_network(run, data.shape), device)
     return _train(network, diffusion_loss(run, describe(data), device), (x,), run, data, folder, name)

@@ -133,9 +133,7 @@ def fig_d1(layout: Layout) -> None:
     lowest = min(y for _, y in places.values())
     panel.set(xlim=(-1.1, 3.1), ylim=(lowest - 0.5, 0.5))
     panel.axis("off")
-    figure.suptitle(
-        f"The multi-scale network (eq. 62-65), drawn from the code as fig_d1 configures it: {about['parameters']:,} parameters", fontsize=9
-    )
+    figure.suptitle(f"The multi-scale network (eq. 62-65), drawn from the code: {about['parameters']:,} parameters", fontsize=9)
     style.save(figure, layout.artifact("sohl2015", "fig_d1.png"))
 
 

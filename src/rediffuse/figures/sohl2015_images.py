@@ -29,10 +29,10 @@ def fig3(layout: Layout) -> None:
         "mean of start at y": (f"mean of {options.draws} of them", f"start at y: mean of {options.draws}"),
         "generated": ("generated", ""),
     }
-    figure, panels = plt.subplots(len(rows), 1, figsize=(6.6, 0.95 * len(rows)))
+    figure, panels = plt.subplots(len(rows), 1, figsize=(6.6, 0.75 * len(rows)))
     for panel, (name, (label, score)) in zip(panels, rows.items(), strict=True):
-        images = data[name]
-        style.show(panel, style.tile(2 * images / (int(data["levels"]) - 1) - 1, 1, len(images)))
+        images = data[name] / (data["levels"] - 1.0)
+        style.show(panel, _tile(images, 1, len(images)))
         value = f"\nPSNR {scores[score]['value']:.1f} ± {scores[score]['sd']:.1f} dB" if score else ""
         panel.set_ylabel(f"{label}{value}", rotation=0, ha="right", va="center", fontsize=7.5)
     n = int(table["n"].iloc[0])

@@ -71,8 +71,8 @@ class BinomialProcess:
         """ValueError, in one line, unless x holds 0 and 1 alone."""
         wrong = x[(x != 0) & (x != 1)]
         if len(wrong):
-            found = f"{len(wrong)} of {x.numel()} values are neither, such as {wrong[0].item():g}"
-            raise ValueError(f"the binomial process takes the values 0 and 1 alone: {found}, in a range of {x.min():g} to {x.max():g}")
+            found = f"found {len(wrong)} of {x.numel()} values from {x.min():g} to {x.max():g}, such as {wrong[0].item():g}"
+            raise ValueError(f"{found}; expected 0 and 1 alone for a binomial process")
 
     def q_prob(self, x0: Tensor, t: int | Tensor) -> Tensor:
         """q(x_t = 1 | x_0) = alpha_bar_t x_0 + (1 - alpha_bar_t) r."""
