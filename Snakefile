@@ -9,6 +9,7 @@ from shlex import quote
 from rediffuse.datasets import folder
 from rediffuse.presets import load_preset, preset_path
 from rediffuse.errors import UserError
+from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
 from rediffuse.provenance import PACKAGE, code_hash, pins
 
@@ -46,8 +47,7 @@ wildcard_constraints:
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/runs.smk"
-include: "workflow/rules/sohl2015.smk"
-include: "workflow/rules/ddpm.smk"
+include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/ddim.smk"
 include: "workflow/rules/report.smk"
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from rules import sohl2015_makes
 
+from rediffuse.papers.makes import MAKES
 from rediffuse.presets import load_preset
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,7 +116,7 @@ def test_what_a_change_touches_runs_again_and_nothing_else(made: Path) -> None:
 
     def of_2015(*measured: str) -> set[str]:
         """The jobs of the 2015 paper's artifacts, from measuring to drawing."""
-        makes = {name: sohl2015_makes()[name] for name in measured}
+        makes = {name: MAKES["sohl2015"][name] for name in measured}
         tabulated, drawn = [name for name in makes if makes[name].is_table], [name for name in makes if makes[name].drawn]
         names = [("measure", measured), ("table", tabulated), ("draw", drawn)]
         return {f"sohl2015_{step}_{name}" for step, those in names for name in those}

@@ -15,7 +15,6 @@ import pytest
 import tiny
 import torch
 from PIL import Image
-from rules import sohl2015_makes
 from tiny import GONE
 
 from rediffuse.build import build_process
@@ -28,6 +27,7 @@ from rediffuse.figures.sohl2015 import FIGURES
 from rediffuse.metrics.bits import mean_and_error
 from rediffuse.papers import tables
 from rediffuse.papers.claims import one
+from rediffuse.papers.makes import MAKES
 from rediffuse.papers.sohl2015 import bounds, common, gaps
 from rediffuse.papers.sohl2015.common import PerfectNetwork
 from rediffuse.papers.sohl2015.equations import ROWS
@@ -102,9 +102,9 @@ def close(a: Any, b: Any, rtol: float = 1e-5, atol: float = 2e-6) -> None:
 # --- every file ---
 
 
-@pytest.mark.parametrize("artifact", sohl2015_makes())
+@pytest.mark.parametrize("artifact", MAKES["sohl2015"])
 def test_every_file_that_the_rules_name_is_made_and_is_what_its_name_says(layout: Layout, artifact: str) -> None:
-    makes = sohl2015_makes()[artifact]
+    makes = MAKES["sohl2015"][artifact]
     named = [layout.artifact("sohl2015", name) for name in [*makes.measured, *makes.drawn] if name != "measurements"]
     if makes.is_table:
         named += [layout.measurements("sohl2015", artifact), *[layout.artifact("sohl2015", f"{artifact}.{end}") for end in ("csv", "md")]]
@@ -133,12 +133,12 @@ def test_every_file_that_the_rules_name_is_made_and_is_what_its_name_says(layout
 def test_the_rules_list_all_but_arrays_as_what_is_shown(made: Path) -> None:
     """The report counts files by artifact: none lies there that is nobody's."""
     names = {path.stem for path in (made / "results/tiny/sohl2015").iterdir()}
-    assert names == {*sohl2015_makes(), "claims"}
+    assert names == {*MAKES["sohl2015"], "claims"}
 
 
 @pytest.mark.parametrize("artifact", ["table1", "fig1", "fig2", "fig4", "fig5", "products", "ablation", "entropy", "table_app1"])
 def test_a_measurement_made_again_is_the_same_bytes(layout: Layout, artifact: str) -> None:
-    named = [name for name in sohl2015_makes()[artifact].measured if name != "measurements"]
+    named = [name for name in MAKES["sohl2015"][artifact].measured if name != "measurements"]
     paths = [layout.artifact("sohl2015", name) for name in named] or [layout.measurements("sohl2015", artifact)]
     before = [path.read_bytes() for path in paths]
     MEASURES[artifact](layout, CPU)

@@ -130,6 +130,12 @@ PRESET: dict[str, Any] = {
             "table1": {"samples": ["plain"], "features": "classifier", "n": 10, "strata": 2},
             "fig1": {"samples": "plain", "rows": 2, "columns": 2},
             "fig13": {"samples": "plain", "rows": 3, "columns": 4},
+            "table4": {"runs": ["digits"], "n": 4},
+            "fig7": {"run": "digits", "t": [6, 3]},
+            "fig8": {"run": "digits", "t": 3, "pairs": 2},
+            "fig9": {"run": "digits", "t": [2, 6]},
+            "fig10": {"run": "digits", "features": "classifier", "n": 10, "times": 4, "rows": 3},
+            "fig15": {"samples": "plain", "features": "classifier", "rows": 3, "columns": 2},
         },
         "ddim": {
             "table1": {"samples": ["sweep"], "features": "classifier"},

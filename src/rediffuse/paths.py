@@ -47,7 +47,12 @@ class Layout:
     def asks(self, paper: str, artifact: str) -> bool:
         """Whether the preset asks for a table or figure; one without options of its own is asked for with its paper."""
         options = getattr(self.preset.papers, paper)
-        return options is not None and getattr(options, artifact, True) is not None
+        return options is not None and getattr(options, self.measured_for(paper, artifact), True) is not None
+
+    def measured_for(self, paper: str, artifact: str) -> str:
+        """The artifact whose measurement a table or figure is made from: mostly its own."""
+        of: dict[str, str] = getattr(getattr(self.preset.papers, paper), "of", {})
+        return of.get(artifact, artifact)
 
     def write_text(self, paper: str, file: str, text: str) -> None:
         write_text(self.artifact(paper, file), text)

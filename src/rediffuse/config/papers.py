@@ -1,6 +1,6 @@
 """What is made of each paper: a block an artifact."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -176,10 +176,73 @@ class LikelihoodTable(Options):
     seed: Seed = 0
 
 
+class CodingTable(Options):
+    """Rate and distortion at every t (Table 4 and Figure 5), and the bound term by term."""
+
+    runs: Annotated[list[Name], Field(min_length=1)]
+    """The first is the one whose code is tabulated; the terms of all are drawn."""
+    n: Several
+    """Test images (all, if there are fewer)."""
+    seed: Seed = 0
+
+
+class ProgressFigure(Options):
+    """x0-hat on the way from x_T to x_0: its quality (Figure 10) and its looks (Figures 6 and 14)."""
+
+    run: Name
+    features: Name
+    n: Annotated[int, Field(ge=10)]
+    """Chains; at least one for each of the inception score's 10 splits."""
+    times: Annotated[int, Field(ge=2)] = 21
+    """Times at which x0-hat is kept, evenly spaced."""
+    rows: Count = 12
+    """Chains in Figure 14; Figure 6 has the first few of them."""
+    seed: Seed = 0
+
+
+class LatentFigure(Options):
+    """Figure 7: images that share x_t. Figure 9: interpolations of two test images at several t."""
+
+    run: Name
+    t: Annotated[list[Count], Field(min_length=1)]
+    """Times at which x_t is shared, or interpolated; each of 1..T."""
+    seed: Seed = 0
+
+
+class InterpolationFigure(Options):
+    """Figure 8: two test images diffused to x_t, mixed there, and decoded."""
+
+    run: Name
+    t: Count
+    pairs: Count = 4
+    seed: Seed = 0
+
+
+class NeighbourFigure(Options):
+    """The training images nearest to samples, in pixels and in features (Figure 15, and 12)."""
+
+    samples: Name
+    features: Name
+    rows: Count = 8
+    """Samples drawn with their neighbours; all are measured."""
+    columns: Count = 8
+
+
 class DDPM(Options):
-    table1: LikelihoodTable
-    fig1: SampleGrid
-    fig13: SampleGrid
+    """Tables and figures of Ho et al. 2020; one that is left out is not made."""
+
+    table1: LikelihoodTable | None = None
+    table4: CodingTable | None = None
+    fig1: SampleGrid | None = None
+    fig7: LatentFigure | None = None
+    fig8: InterpolationFigure | None = None
+    fig9: LatentFigure | None = None
+    fig10: ProgressFigure | None = None
+    fig13: SampleGrid | None = None
+    fig15: NeighbourFigure | None = None
+
+    of: ClassVar[dict[str, str]] = {"fig5": "table4", "terms": "table4", "fig6": "fig10", "fig14": "fig10"}
+    """Figures that are drawn from what was measured for another artifact."""
 
 
 class SweepTable(Options):

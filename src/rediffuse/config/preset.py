@@ -90,7 +90,8 @@ class Preset(Catalogue):
             for name, samples in self.samples.items()
             if isinstance(samples, AncestralSamples) and not self.continuous(self.runs[samples.run])
         }
-        for name in paper.table1.samples:
+        for name in paper.table1.samples if paper.table1 else []:
+            assert paper.table1
             named("papers.ddpm.table1.samples", name, ancestral)
             run = self.samples[name].run
             self.check_features("papers.ddpm.table1.features", paper.table1.features, run)
@@ -98,9 +99,37 @@ class Preset(Catalogue):
             if paper.table1.strata >= T:
                 raise wrong("papers.ddpm.table1.strata", paper.table1.strata, f"at most T - 1 = {T - 1} of runs.{run}")
         for figure, grid in (("fig1", paper.fig1), ("fig13", paper.fig13)):
-            named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
-            if grid.rows * grid.columns > self.samples[grid.samples].n:
-                raise wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
+            if grid:
+                named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
+                if grid.rows * grid.columns > self.samples[grid.samples].n:
+                    raise wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
+        self._check_ddpm_runs(paper)
+        if paper.fig15:
+            named("papers.ddpm.fig15.samples", paper.fig15.samples, ancestral)
+            self.check_features("papers.ddpm.fig15.features", paper.fig15.features, self.samples[paper.fig15.samples].run)
+            if paper.fig15.rows > self.samples[paper.fig15.samples].n:
+                raise wrong("papers.ddpm.fig15.rows", paper.fig15.rows, f"at most n of samples.{paper.fig15.samples}")
+
+    def _check_ddpm_runs(self, paper: DDPM) -> None:
+        """What is measured on runs themselves: Gaussian ones, on images of grey levels."""
+        levels = {name: run for name, run in self.runs.items() if self.kind_of(run) in ("digits", *IMAGES) and not self.continuous(run)}
+        for name in paper.table4.runs if paper.table4 else []:
+            named("papers.ddpm.table4.runs", name, levels)
+        distinct("papers.ddpm.table4.runs", paper.table4.runs if paper.table4 else [])
+        for figure, options in (("fig7", paper.fig7), ("fig8", paper.fig8), ("fig9", paper.fig9), ("fig10", paper.fig10)):
+            if options:
+                named(f"papers.ddpm.{figure}.run", options.run, levels)
+        for figure, latents in (("fig7", paper.fig7), ("fig9", paper.fig9)):
+            if latents:
+                self.check_steps(f"papers.ddpm.{figure}.t", latents.t, latents.run)
+                distinct(f"papers.ddpm.{figure}.t", latents.t)
+        if paper.fig8:
+            self.check_steps("papers.ddpm.fig8.t", [paper.fig8.t], paper.fig8.run)
+        if paper.fig10:
+            self.check_features("papers.ddpm.fig10.features", paper.fig10.features, paper.fig10.run)
+            self.check_steps("papers.ddpm.fig10.times", [paper.fig10.times], paper.fig10.run)
+            if paper.fig10.rows > paper.fig10.n:
+                raise wrong("papers.ddpm.fig10.rows", paper.fig10.rows, f"at most n ({paper.fig10.n})")
 
     def _check_ddim(self, paper: DDIM) -> None:
         sweeps = {name: samples for name, samples in self.samples.items() if isinstance(samples, SweepSamples)}

@@ -27,7 +27,8 @@ def decide(held: bool, measured: str, why: str) -> Verdict:
 def positive(difference: float, error: float, measured: str, why: str) -> Verdict:
     """Held if a difference is above 0 by more than two standard errors, not held if below; between the two nothing can be said."""
     if not abs(difference) > 2 * error:  # nor where the error is nan, of one sample
-        return Verdict(measured, "not tested", f"within two standard errors of 0 ({difference / error:.1f}): too few samples to tell")
+        off = difference / error if error else 0.0
+        return Verdict(measured, "not tested", f"within two standard errors of 0 ({off:.1f}): too few samples to tell")
     return decide(difference > 0, measured, why)
 
 

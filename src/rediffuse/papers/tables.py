@@ -19,7 +19,7 @@ PUBLISHED = ["published", "published_sd", "published_dataset", "comparable", "so
 def published(paper: str, name: str) -> pd.DataFrame:
     """A CSV that lies beside a paper's module. Everything but `value` and `sd` is text."""
     text = files(f"rediffuse.papers.{paper}").joinpath(f"{name}.csv").read_text(encoding="utf-8")
-    return _numbers(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False), ["value", "sd", "steps"])
+    return _numbers(pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False), ["value", "sd", "steps", "T"])
 
 
 def read(path: Path, made_by: str) -> pd.DataFrame:

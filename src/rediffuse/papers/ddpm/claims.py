@@ -6,14 +6,20 @@ from typing import Any
 import pandas as pd
 
 from rediffuse.papers import tables
-from rediffuse.papers.claims import Verdict, not_tested, one, positive
+from rediffuse.papers.claims import MissingError, Verdict, decide, not_tested, one, positive
+from rediffuse.papers.ddpm.tables import TABLES
 from rediffuse.paths import Layout
 
+NEAR = "samples as near as 5 % of test images"
 SIMPLE, BOUND = "Ours (L_simple)", "Ours (L, fixed isotropic Sigma)"
 
 
-def _table(layout: Layout) -> pd.DataFrame:
-    return tables.read(layout.artifact("ddpm", "table1.csv"), "rediffuse table ddpm table1")
+def _table(layout: Layout, artifact: str = "table1") -> pd.DataFrame:
+    """The artifact's CSV. Raises MissingError if the preset does not ask for it, UserError if it does and there is none."""
+    if not layout.asks("ddpm", artifact):
+        raise MissingError(f"{artifact} of ddpm is not in it")
+    command = "table" if artifact in TABLES else "measure"
+    return tables.read(layout.artifact("ddpm", f"{artifact}.csv"), f"rediffuse {command} ddpm {artifact}")
 
 
 def simple_better_samples(layout: Layout) -> Verdict:
@@ -36,6 +42,47 @@ def no_overfitting(layout: Layout) -> Verdict:
     return positive(0.03 - gap, error, text, "the gap is over 0.03 bits/dim")
 
 
+def lossy_compressor(layout: Layout) -> Verdict:
+    """The share of L_0, what the decoder costs when x_1 is known, is above one half."""
+    table = _table(layout, "table4")
+    share = one(table, metric="share of L_0")
+    rate, L_0, rmse = (one(table, metric=metric, steps=share["T"]) for metric in ("rate", "distortion L_0", "RMSE"))
+    text = (
+        f"L_0 is {share['value']:.1%} ± {share['sd']:.1%} of the code: {L_0['value']:.3g} of {L_0['value'] + rate['value']:.3g} bits/dim "
+        f"are spent below an RMSE of {rmse['value']:.2g} of 255 ({share['run']})"
+    )
+    return positive(share["value"] - 0.5, share["sd"], text, "less than half; with fewer grey levels less is imperceptible")
+
+
+def nothing_at_T(layout: Layout) -> Verdict:
+    """L_T is below 1e-4 bits/dim."""
+    row = one(_table(layout, "table4"), metric="L_T")
+    return decide(row["value"] < 1e-4, f"L_T = {row['value']:.2g} ± {row['sd']:.1g} bits/dim ({row['run']})", "more than 1e-4")
+
+
+def coarse_to_fine(layout: Layout) -> Verdict:
+    """Chain by chain, the large scale of x0-hat is settled after fewer reverse steps than the detail."""
+    table = _table(layout, "fig10")
+    bands = ("large scale", "middle", "detail")
+    after = {band: one(table, metric=f"settled after, {band}") for band in (*bands, "detail less large scale")}
+    settled = ", ".join(f"{band} {after[band]['value']:.0f} ± {after[band]['sd']:.0f}" for band in bands)
+    difference = after["detail less large scale"]
+    text = (
+        f"reverse steps, of {difference['steps']:.0f}, after which the squared error of x0-hat to its final form is under half of the "
+        f"band's power: {settled}; detail less large scale {difference['value']:.0f} ± {difference['sd']:.0f} ({difference['run']})"
+    )
+    return positive(difference["value"], difference["sd"], text, "detail is settled first")
+
+
+def not_memorised(layout: Layout) -> Verdict:
+    """In pixels and in features, less than twice as many samples are near a training image as test images are."""
+    table = _table(layout, "fig15")
+    rows = [one(table, space=space, metric=NEAR) for space in ("pixels", "features")]
+    text = "; ".join(f"{row['space']}: {row['value']:.1%} ± {row['sd']:.1%} of {row['n']:.0f} samples" for row in rows)
+    worst = max(rows, key=lambda row: row["value"])
+    return positive(0.1 - worst["value"], worst["sd"], f"as near a training image as the nearest 5 % of test images: {text}", "over 10 %")
+
+
 def _lower(low: "pd.Series[Any]", high: "pd.Series[Any]", low_name: str, high_name: str) -> Verdict:
     error = (low["sd"] ** 2 + high["sd"] ** 2) ** 0.5
     text = f"{low_name} {low['value']:.4g} ± {low['sd']:.2g}, {high_name} {high['value']:.4g} ± {high['sd']:.2g}; one training seed each"
@@ -47,7 +94,8 @@ CHECKS: dict[str, Callable[[Layout], Verdict]] = {
     "bound-better-likelihood": bound_better_likelihood,
     "no-overfitting": no_overfitting,
     "table2-order": lambda _: not_tested("needs Table 2's six runs, which no preset trains yet"),
-    "lossy-compressor": lambda _: not_tested("needs Table 4 and Figure 5, which are not made yet"),
-    "coarse-to-fine": lambda _: not_tested("needs Figure 6, which is not made yet"),
-    "not-memorised": lambda _: not_tested("needs Figures 12 and 15, which are not made yet"),
+    "lossy-compressor": lossy_compressor,
+    "nothing-at-T": nothing_at_T,
+    "coarse-to-fine": coarse_to_fine,
+    "not-memorised": not_memorised,
 }

@@ -1,99 +1,20 @@
 """Ho et al. 2020: what is measured for its tables and figures."""
 
-from typing import Any
+from rediffuse.papers.ddpm.coding import table4
+from rediffuse.papers.ddpm.latents import fig7, fig8, fig9
+from rediffuse.papers.ddpm.neighbours import fig15
+from rediffuse.papers.ddpm.progress import fig10
+from rediffuse.papers.ddpm.samples import fig1, fig13
+from rediffuse.papers.ddpm.scores import table1
 
-import numpy as np
-import pandas as pd
-import torch
-
-from rediffuse.config import SampleGrid
-from rediffuse.datasets.prepared import Prepared, load
-from rediffuse.files import write_arrays
-from rediffuse.metrics.bits import mean_and_error, variational_bound
-from rediffuse.metrics.features import measure
-from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
-from rediffuse.metrics.inception_score import inception_score
-from rediffuse.papers.tables import write
-from rediffuse.paths import Layout
-from rediffuse.processes.bounds import discretised_decoder, log_mass_tanh
-from rediffuse.runs import load_features, load_run
-from rediffuse.sampling import gather
-
-ROWS = {
-    ("simple", "eps", True): "Ours (L_simple)",
-    ("bound", "eps", True): "Ours (L, fixed isotropic Sigma)",
+MEASURES = {
+    "table1": table1,
+    "table4": table4,
+    "fig1": fig1,
+    "fig7": fig7,
+    "fig8": fig8,
+    "fig9": fig9,
+    "fig10": fig10,
+    "fig13": fig13,
+    "fig15": fig15,
 }
-"""(objective, what is predicted, whether the variance is fixed) -> the row of Table 1."""
-
-
-def table1(layout: Layout, device: torch.device) -> None:
-    """Inception score, Frechet distance and bits a dimension of every run that the table names."""
-    assert layout.preset.papers.ddpm
-    options = layout.preset.papers.ddpm.table1
-    classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
-    rows: list[dict[str, Any]] = []
-    for name in options.samples:
-        samples = layout.preset.samples[name]
-        run = layout.preset.runs[samples.run]
-        data = load(layout.dataset(run.dataset))
-        about = {
-            "dataset": run.dataset,
-            "run": samples.run,
-            "row": ROWS.get((run.objective, run.predicts, run.variance != "learned"), f"{run.objective}, {run.predicts}, {run.variance}"),
-            "variance": run.variance,
-        }
-        ((_, drawn),) = gather(samples, layout.shards(name), run.process.T, data.shape)
-        measured = measure(classifier, data.as_x(drawn))
-        score, score_sd = inception_score(measured.log_probabilities)
-        sampled = about | {"clip": True, "features": options.features, "n": samples.n, "unit": ""}
-        rows.append(sampled | {"split": "", "metric": "IS", "value": score, "sd": score_sd})
-        for split in ("train", "test"):
-            reference = Statistics.of(measure(classifier, data.x(split)).features)
-            distance = frechet_distance(Statistics.of(measured.features), reference)
-            sd = frechet_bootstrap(measured.features, reference).std(ddof=1)
-            rows.append(sampled | {"split": split, "metric": "FID", "value": distance, "sd": sd})
-        for split in ("test", "train"):
-            rows += [about | row for row in likelihood(layout, samples.run, data, split, device)]
-    columns = ["dataset", "run", "row", "variance", "split", "clip", "decoder", "features", "metric", "unit", "value", "sd", "n"]
-    write(layout.measurements("ddpm", "table1"), pd.DataFrame(rows).reindex(columns=columns).fillna({"decoder": "", "features": ""}))
-
-
-def likelihood(layout: Layout, name: str, data: Prepared, split: str, device: torch.device) -> list[dict[str, Any]]:
-    """The negative bound in bits a dimension by the published protocol (x0-hat clipped, tanh decoder) and with the exact decoder."""
-    assert layout.preset.papers.ddpm and data.levels
-    options = layout.preset.papers.ddpm.table1
-    x0 = torch.from_numpy(data.x(split)[: options.n]).to(device)
-    denoiser = load_run(layout.weights(name), device, layout.preset.runs[name]).denoiser(clip=True)
-    decoders = {"tanh": discretised_decoder(data.levels, log_mass_tanh), "exact": discretised_decoder(data.levels)}
-    bounds = variational_bound(denoiser, decoders, x0, min(options.strata, denoiser.process.T - 1), options.seed)
-    rows = []
-    for decoder, bound in bounds.items():
-        value, error = mean_and_error(bound.bits() / data.dims)
-        row = {"split": split, "clip": True, "decoder": decoder, "unit": "bits/dim", "value": value, "sd": error, "n": len(x0)}
-        rows.append(row | {"metric": "NLL" if decoder == "tanh" else "NLL, exact decoder"})
-    return rows
-
-
-def fig1(layout: Layout, device: torch.device) -> None:
-    """Uncurated samples: the first of the set."""
-    assert layout.preset.papers.ddpm
-    _grid(layout, "fig1", layout.preset.papers.ddpm.fig1)
-
-
-def fig13(layout: Layout, device: torch.device) -> None:
-    """More uncurated samples, with as many test images to compare them with."""
-    assert layout.preset.papers.ddpm
-    _grid(layout, "fig13", layout.preset.papers.ddpm.fig13)
-
-
-def _grid(layout: Layout, figure: str, options: SampleGrid) -> None:
-    samples = layout.preset.samples[options.samples]
-    run = layout.preset.runs[samples.run]
-    data = load(layout.dataset(run.dataset))
-    ((_, drawn),) = gather(samples, layout.shards(options.samples), run.process.T, data.shape)
-    n = options.rows * options.columns
-    real = np.resize(data.x("test"), (n, *data.shape))
-    write_arrays(layout.artifact("ddpm", f"{figure}.npz"), {"samples": data.as_x(drawn[:n]), "test": real})
-
-
-MEASURES = {"table1": table1, "fig1": fig1, "fig13": fig13}

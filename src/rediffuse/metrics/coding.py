@@ -1,0 +1,70 @@
+"""Progressive coding: the bits that each step of the bound costs, and how far x0-hat still is from x_0 (Ho et al. 2020, section 4.3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rediffuse.metrics.bits import BIT
+from rediffuse.processes.bounds import Decoder, l_T, vlb_term
+from rediffuse.processes.denoiser import Prediction, Reverse
+from rediffuse.processes.gaussian import GaussianProcess
+from rediffuse.progress import track
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Coding:
+    """Of N examples and every t: bits an example, and squared errors of x0-hat a dimension, in the units of x."""
+
+    prior: Array
+    """L_T, shape (N,)."""
+    terms: Array
+    """Row t - 1 is L_{t-1}, shape (T, N): the first is L_0, what the decoder p(x_0 | x_1) costs."""
+    error: Array
+    """Row t - 1 is |x_0 - x0-hat(x_t)|^2 / D, shape (T, N)."""
+
+    @property
+    def rate(self) -> Array:
+        """Row t - 1: the bits of each example that are received when x_t is, L_T + L_{T-1} + ... + L_t; L_T alone at t = T."""
+        rest = np.vstack([np.zeros_like(self.prior), self.terms[:0:-1].cumsum(0)])[::-1]
+        received: Array = self.prior + rest
+        return received
+
+    @property
+    def bits(self) -> Array:
+        """The whole bound of each example: what is received at t = 1, and L_0."""
+        return self.rate[0] + self.terms[0]
+
+
+@torch.inference_mode()
+def code(denoiser: Reverse, decoder: Decoder, x0: Tensor, seed: int, what: str) -> Coding:
+    """All terms of the bound on x0 of shape (N, C, ...), one fresh noise each, as DDPM's published code evaluates them."""
+    generator = torch.Generator().manual_seed(seed)
+    process, kept = denoiser.process, _Kept(denoiser)
+    terms, error = np.empty((process.T, len(x0))), np.empty((process.T, len(x0)))
+    for t in track(range(1, process.T + 1), process.T, what, unit="steps"):
+        eps = torch.randn(x0.shape, generator=generator).to(x0.device)
+        times = torch.full((len(x0),), t, device=x0.device)
+        terms[t - 1] = vlb_term(kept, decoder, x0, times, eps).double().cpu().numpy() / BIT
+        error[t - 1] = (x0 - kept.predictions.pop().x0).square().flatten(1).mean(1).double().cpu().numpy()
+    return Coding(l_T(process, x0).double().cpu().numpy() / BIT, terms, error)
+
+
+class _Kept:
+    """A reverse process that keeps what it predicted: one evaluation of the network serves the bits and the error."""
+
+    def __init__(self, denoiser: Reverse):
+        self.denoiser = denoiser
+        self.predictions: list[Prediction] = []
+
+    @property
+    def process(self) -> GaussianProcess:
+        return self.denoiser.process
+
+    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
+        self.predictions.append(self.denoiser(x_t, t))
+        return self.predictions[-1]
