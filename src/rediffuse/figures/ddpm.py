@@ -99,10 +99,8 @@ def fig10(layout: Layout) -> None:
         axes.set(xlabel="reverse steps", ylabel=label)
     panels[1].set_yscale("log")
     panels[2].legend(frameon=False, fontsize=7)
-    figure.suptitle(
-        f"x0-hat of run {first['run']}; features of {first['features']}, distance to the training set; n = {first['n']:.0f}, ± one deviation",
-        fontsize=9,
-    )
+    title = f"x0-hat of run {first['run']}; features of {first['features']}, distance to the training set; n = {first['n']:.0f}, ± one sd"
+    figure.suptitle(title, fontsize=8)
     style.save(figure, layout.artifact("ddpm", "fig10.png"))
 
 
