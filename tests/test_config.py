@@ -286,7 +286,7 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no variance of a Gaussian": (
         {"runs.roll.variance": GONE},
-        "runs.roll.variance: found None; expected fixed-small, fixed-large or learned: the process is Gaussian",
+        "runs.roll.variance: found None; expected fixed-small, fixed-large, learned or learned-log: the process is Gaussian",
     ),
     "noise predicted of bits": (
         {"runs.beat.predicts": "eps"},

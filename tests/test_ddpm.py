@@ -14,6 +14,7 @@ from PIL import Image
 from pydantic import ValidationError
 from tiny import GONE
 
+from rediffuse.config.ddpm import CELLS
 from rediffuse.datasets.prepared import load
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict, one
@@ -45,6 +46,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.chdir(folder)
     try:
         commands = ["prepare digits", "train digits", "train classifier", "sample plain --shard 1", "sample plain --shard 2"]
+        for cell in (f"{cell.name}-{seed}" for cell in CELLS for seed in (0, 1)):
+            commands += [f"train {cell}", f"sample {cell}"]
         for artifact, makes in MAKES["ddpm"].items():
             commands += [f"measure ddpm {artifact}"] * bool(makes.measured) + [f"table ddpm {artifact}"] * makes.is_table
         commands += [f"figure ddpm {artifact}" for artifact, makes in MAKES["ddpm"].items() if makes.drawn]

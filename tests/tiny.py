@@ -15,6 +15,7 @@ from rediffuse.cli import main
 
 TRAINING = {"steps": 20, "batch": 8, "lr": 1e-3, "ema_decay": 0.7}
 CONV = {"kind": "multi-scale", "scales": 2, "filters": 2, "conv_layers": 1, "upper_units": 2, "upper_layers": 1, "bumps": 2}
+UNET = {"kind": "unet", "base_channels": 4, "multipliers": [1], "res_blocks": 1, "attention": [], "dropout": 0.0, "groups": 2}
 LOG_SPACED = {"kind": "gaussian", "T": 6, "schedule": {"kind": "log-spaced", "ratio_1": 1e-3, "ratio_T": 100.0}}
 PRESET: dict[str, Any] = {
     "datasets": {
@@ -87,15 +88,7 @@ PRESET: dict[str, Any] = {
         "digits": {
             "dataset": "digits",
             "process": {"kind": "gaussian", "T": 6, "schedule": {"kind": "linear"}},
-            "network": {
-                "kind": "unet",
-                "base_channels": 4,
-                "multipliers": [1],
-                "res_blocks": 1,
-                "attention": [],
-                "dropout": 0.0,
-                "groups": 2,
-            },
+            "network": dict(UNET),
             "predicts": "eps",
             "variance": "fixed-large",
             "objective": "simple",
@@ -128,6 +121,23 @@ PRESET: dict[str, Any] = {
         },
         "ddpm": {
             "table1": {"samples": ["plain"], "features": "classifier", "n": 10, "strata": 2},
+            "table2": {
+                "dataset": "digits",
+                "process": {"kind": "gaussian", "T": 6, "schedule": {"kind": "linear"}},
+                "network": {
+                    "kind": "unet",
+                    "base_channels": 4,
+                    "multipliers": [1],
+                    "res_blocks": 1,
+                    "attention": [],
+                    "dropout": 0.0,
+                    "groups": 2,
+                },
+                "training": dict(TRAINING),
+                "seeds": [0, 1],
+                "n": 12,
+                "features": "classifier",
+            },
             "fig1": {"samples": "plain", "rows": 2, "columns": 2},
             "fig13": {"samples": "plain", "rows": 3, "columns": 4},
             "table4": {"runs": ["digits"], "n": 4},

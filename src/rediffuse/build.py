@@ -29,7 +29,7 @@ from rediffuse.networks.unet import UNet
 from rediffuse.processes import losses, schedules
 from rediffuse.processes.binomial import BinomialDenoiser, BinomialProcess
 from rediffuse.processes.bounds import Decoder, discretised_decoder, edge_decoder
-from rediffuse.processes.denoiser import Denoiser
+from rediffuse.processes.denoiser import LEARNED, Denoiser
 from rediffuse.processes.gaussian import GaussianProcess
 from rediffuse.training import Loss
 
@@ -73,7 +73,7 @@ def build_network(run: Run, shape: tuple[int, ...]) -> nn.Module:
 
     Raises UserError if it does not fit.
     """
-    outputs = shape[0] * (2 if run.variance == "learned" else 1)
+    outputs = shape[0] * (2 if run.variance in LEARNED else 1)
     network = _network(run, shape, outputs)
     if isinstance(run.process, Gaussian) and isinstance(run.process.schedule, Learned):
         return LearnedRates(network, build_process(run.process).beta)

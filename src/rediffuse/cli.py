@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rediffuse.errors import UserError
+from rediffuse.errors import DivergedError, UserError
 
 if TYPE_CHECKING:
     from rediffuse.paths import Layout
@@ -82,14 +82,19 @@ def sample(
     from rediffuse.files import write_json
     from rediffuse.provenance import facts
     from rediffuse.runs import load_run
+    from rediffuse.sampling import nothing
     from rediffuse.sampling import sample as run
 
     start, where = time.monotonic(), pick(device)
     options = layout.preset.runs[samples.run]
     data = load(layout.dataset(options.dataset))
-    loaded = load_run(layout.weights(samples.run), where, options)
     path = layout.shard(name, shard - 1)
-    run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
+    try:
+        loaded = load_run(layout.weights(samples.run), where, options)
+    except DivergedError:  # which only a run that may diverge leaves
+        nothing(path)
+    else:
+        run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
     write_json(path.with_suffix(".json"), facts(time.monotonic() - start, where))
 
 

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -23,7 +23,7 @@ from rediffuse.build import (
 )
 from rediffuse.config import Binomial, Features, Run
 from rediffuse.datasets.prepared import Prepared
-from rediffuse.errors import UserError
+from rediffuse.errors import DivergedError, UserError
 from rediffuse.files import read_bytes, safetensors_header, sha256, write_bytes, write_text
 from rediffuse.networks.classifier import Classifier
 from rediffuse.networks.rates import LearnedRates
@@ -31,7 +31,7 @@ from rediffuse.processes.binomial import BinomialDenoiser, BinomialProcess
 from rediffuse.processes.denoiser import Denoiser, Reverse, WithEdge
 from rediffuse.processes.gaussian import GaussianProcess
 from rediffuse.provenance import code_hash
-from rediffuse.training import Loss, Trained, train
+from rediffuse.training import Loss, Trained, TrainingDivergedError, train
 
 MADE_BY = "rediffuse train"
 Kind = TypeVar("Kind", Run, Features)
@@ -70,17 +70,27 @@ def train_features(features: Features, data: Prepared, device: torch.device, fol
 def _train(
     network: nn.Module, loss: Loss, tensors: tuple[Tensor, ...], options: Run | Features, data: Prepared, folder: Path, name: str
 ) -> Trained:
-    about = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": asdict(describe(data))}
+    about: dict[str, Any] = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": asdict(describe(data))}
     key = sha256(json.dumps([about, data.sha256, code_hash(__name__), tensors[0].device.type], sort_keys=True).encode())
     state = folder.parents[1] / ".state" / f"{name}.pt"
-    trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
-    weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
+    try:
+        trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
+        weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
+    except TrainingDivergedError as end:
+        if isinstance(options, Features) or not options.may_diverge:
+            raise
+        trained, weights, about = end.trained, {}, about | {"diverged": end.step}
     write_text(folder / "history.csv", trained.history_csv())
-    # One key of metadata: with several, safetensors writes them in no fixed order, and the same weights would not be the same bytes.
-    write_bytes(folder / "weights.safetensors", save_tensors(weights, {"rediffuse": json.dumps(about, sort_keys=True)}))
+    write_weights(folder / "weights.safetensors", weights, about)
     if state.is_file():
         state.unlink()
     return trained
+
+
+def write_weights(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Weights with what they are of: `kind`, `options` and `data` (see `load_run`)."""
+    # One key of metadata: with several, safetensors writes them in no fixed order, and the same weights would not be the same bytes.
+    write_bytes(path, save_tensors(weights, {"rediffuse": json.dumps(about, sort_keys=True)}))
 
 
 def describe(data: Prepared) -> About:
@@ -109,8 +119,8 @@ class LoadedRun:
         return self.process
 
     def denoiser(self, clip: bool = False) -> Denoiser:
-        """Of a Gaussian process."""
-        return gaussian_denoiser(self.run, self.gaussian, self.network, clip)
+        """Of a Gaussian process. A run that predicts mu is not clipped: its mean is the network's own, as DDPM's published code has it."""
+        return gaussian_denoiser(self.run, self.gaussian, self.network, clip and self.run.predicts != "mu")
 
     def reverse(self, clip: bool = False) -> Reverse:
         """The reverse process that is sampled; of continuous data its last step is the edge, which is not learned."""
@@ -123,7 +133,10 @@ class LoadedRun:
 
 
 def load_run(path: Path, device: torch.device, expected: Run) -> LoadedRun:
-    """The run in a weights file. Raises UserError if the file is absent, damaged, of another kind, or trained with other options."""
+    """The run in a weights file.
+
+    Raises UserError if the file is absent, damaged, of another kind, or trained with other options; DivergedError if its training diverged.
+    """
     run, about, tensors = _read(path, expected)
     network = _fill(build_network(run, about.shape), tensors, path).eval()
     process: GaussianProcess | BinomialProcess
@@ -167,6 +180,9 @@ def _read(path: Path, expected: Kind) -> tuple[Kind, About, dict[str, Tensor]]:
         ours, theirs = getattr(options, key), getattr(expected, key)
         if ours != theirs:
             raise UserError(f"{path}: found weights trained with {key} {ours}; expected {theirs} by the preset: run `{MADE_BY}` anew")
+    if "diverged" in about:
+        step = int(about["diverged"])
+        raise DivergedError(f"{path}: found a training that diverged by step {step}; expected weights", step)
     return options, told, tensors
 
 

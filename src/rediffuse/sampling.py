@@ -73,6 +73,11 @@ def sample(samples: Samples, loaded: LoadedRun, shard: int, device: torch.device
     write_arrays(path, drawn)
 
 
+def nothing(path: Path) -> None:
+    """The shard of a run that diverged: no samples, so that what waits for them can say so."""
+    write_arrays(path, {})
+
+
 def gather(samples: Samples, paths: list[Path], T: int, shape: tuple[int, ...]) -> Iterator[tuple[Cell, NDArray[Any]]]:
     """Every cell with its samples in the order of their indices, from the shards' files. Raises UserError if one does not fit."""
     shards = [read_arrays(path, MADE_BY) for path in paths]

@@ -16,7 +16,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rediffuse.config import Training
 from rediffuse.device import autocast
-from rediffuse.errors import UserError
+from rediffuse.errors import DivergedError, UserError
 from rediffuse.files import write_bytes
 from rediffuse.progress import track
 
@@ -44,6 +44,14 @@ class Trained:
         return text.getvalue()
 
 
+class TrainingDivergedError(DivergedError):
+    """A training that ended in a loss or weights that are not finite, and what there was of it."""
+
+    def __init__(self, problem: str, trained: Trained, step: int):
+        super().__init__(problem, step)
+        self.trained = trained
+
+
 def train(
     network: nn.Module,
     loss: Loss,
@@ -58,7 +66,7 @@ def train(
     state: a file outside the declared outputs. It is written every minute, and read back if it is there with the same key (of options,
     data and code): a killed training goes on where it was and, on a CPU, ends in the same bits. The caller removes it once the weights
     are safe.
-    Raises UserError if the loss is not finite.
+    Raises TrainingDivergedError, which holds what was trained until then, if the loss or a weight is not finite.
     """
     device = data[0].device
     generator = torch.Generator(device).manual_seed(options.seed)
@@ -95,9 +103,14 @@ def train(
                 done.seconds, saved = time.monotonic() - clock, time.monotonic()
                 done.save(state, key, step + 1)
     last_loss += recent.item()  # of the steps since the last row, if any
+    trained = Trained(averaged.module.eval(), done.history, time.monotonic() - clock)
     if not math.isfinite(last_loss):
-        raise UserError(f"{what}: found loss {last_loss} at step {step + 1}; expected a finite one: lower training.lr")
-    return Trained(averaged.module.eval(), done.history, time.monotonic() - clock)
+        problem = f"{what}: found loss {last_loss} at step {step + 1}; expected a finite one: lower training.lr"
+        raise TrainingDivergedError(problem, trained, step + 1)
+    if not all(value.isfinite().all() for value in trained.network.state_dict().values()):
+        problem = f"{what}: found weights that are not finite after the last step; expected finite ones: lower training.lr"
+        raise TrainingDivergedError(problem, trained, options.steps)
+    return trained
 
 
 def rate(step: int, options: Training) -> float:

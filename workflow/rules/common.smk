@@ -60,6 +60,8 @@ def inputs_of(paper, artifact):
         ]
 
     samples = named("samples", "digits")
+    if (paper, artifact) == ("ddpm", "table1"):
+        samples = PRESET.papers.ddpm.scored()
     runs = named("run", "leaves", "runs", "features")
     runs += [PRESET.samples[name].run for name in samples]
     return {

@@ -2,28 +2,9 @@
 
 from rediffuse.config.base import Beta, Count, Name, Options, Positive, Seed, wrong
 from rediffuse.config.data import Dataset, DeadLeaves, Digits, Folder, Heartbeat, PatchOptions, SwissRoll, Textures
-from rediffuse.config.papers import (
-    DDIM,
-    DDPM,
-    Ablation,
-    ArchitectureFigure,
-    BoundTable,
-    ChainFigure,
-    DenoisingFigure,
-    Entropies,
-    GenerationFigure,
-    InpaintingFigure,
-    LikelihoodTable,
-    ModelTable,
-    Papers,
-    Products,
-    SampleGrid,
-    Sohl2015,
-    SweepGrid,
-    SweepTable,
-    SwissRollFigure,
-    Timing,
-)
+from rediffuse.config.ddim import DDIM, SweepGrid, SweepTable, Timing
+from rediffuse.config.ddpm import DDPM, LikelihoodTable
+from rediffuse.config.papers import Papers
 from rediffuse.config.runs import (
     Binomial,
     Features,
@@ -42,7 +23,21 @@ from rediffuse.config.runs import (
     Training,
     UNetOptions,
 )
-from rediffuse.config.samples import AncestralSamples, SampleOptions, Samples, SweepSamples
+from rediffuse.config.samples import AncestralSamples, SampleGrid, SampleOptions, Samples, SweepSamples
+from rediffuse.config.sohl2015 import (
+    Ablation,
+    ArchitectureFigure,
+    BoundTable,
+    ChainFigure,
+    DenoisingFigure,
+    Entropies,
+    GenerationFigure,
+    InpaintingFigure,
+    ModelTable,
+    Products,
+    Sohl2015,
+    SwissRollFigure,
+)
 
 __all__ = [
     "DDIM",

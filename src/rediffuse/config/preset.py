@@ -7,9 +7,12 @@ from pydantic import model_validator
 from rediffuse.config.base import wrong
 from rediffuse.config.catalogue import IMAGES, Catalogue, coarsest, distinct, named, side
 from rediffuse.config.data import Digits
-from rediffuse.config.papers import DDIM, DDPM, Papers
+from rediffuse.config.ddim import DDIM
+from rediffuse.config.ddpm import ParametrisationTable
+from rediffuse.config.ddpm_fits import ddpm_fits
+from rediffuse.config.papers import Papers
 from rediffuse.config.runs import Binomial, MLPOptions, MultiScaleOptions, RBFOptions, Run, UNetOptions
-from rediffuse.config.samples import AncestralSamples, SweepSamples
+from rediffuse.config.samples import SweepSamples
 from rediffuse.config.sohl2015_fits import sohl2015_fits
 
 
@@ -22,11 +25,13 @@ class Preset(Catalogue):
     def _references(self) -> Self:
         """Every name names something, and what it names fits."""
         self._check_runs()
+        if self.papers.ddpm and self.papers.ddpm.table2:
+            self._add_cells(self.papers.ddpm.table2)
         self._check_samples()
         if self.papers.sohl2015:
             sohl2015_fits(self, self.papers.sohl2015)
         if self.papers.ddpm:
-            self._check_ddpm(self.papers.ddpm)
+            ddpm_fits(self, self.papers.ddpm)
         if self.papers.ddim:
             self._check_ddim(self.papers.ddim)
         return self
@@ -37,33 +42,41 @@ class Preset(Catalogue):
             labelled = {name: data for name, data in self.datasets.items() if isinstance(data, Digits)}
             named(f"{block}.{name}.dataset", run.dataset, self.datasets if isinstance(run, Run) else labelled)
             if isinstance(run, Run):
-                self._check_run(name, run)
+                self._check_run(f"runs.{name}", run)
             if name in self.runs and name in self.features:
                 raise wrong(f"features.{name}", name, "a name that no run has")
 
-    def _check_run(self, name: str, run: Run) -> None:
+    def _add_cells(self, table: ParametrisationTable) -> None:
+        """From here on, the runs and samples of DDPM's Table 2 stand among the others."""
+        key = "papers.ddpm.table2"
+        runs = table.trained()
+        levels = {name: data for name, data in self.datasets.items() if isinstance(data, Digits) and not data.standardise}
+        named(f"{key}.dataset", table.dataset, levels)
+        self._check_run(key, next(iter(runs.values())))
+        for taken in [name for name in runs if name in self.runs | self.features | self.samples]:
+            raise wrong(key, taken, "a name that no run and no samples of the preset have")
+        self.runs.update(runs)
+        self.samples.update(table.drawn())
+
+    def _check_run(self, key: str, run: Run) -> None:
         kind = self.kind_of(run)
         if isinstance(run.process, Binomial) != (kind == "heartbeat"):
             binary = [name for name, data in self.datasets.items() if (data.kind == "heartbeat") == isinstance(run.process, Binomial)]
             expected = "binary data for the binomial process" if isinstance(run.process, Binomial) else "no binary data for a Gaussian one"
-            raise wrong(
-                f"runs.{name}.dataset", run.dataset, f"{expected}: one of {', '.join(binary) or 'nothing: none is defined that fits'}"
-            )
+            raise wrong(f"{key}.dataset", run.dataset, f"{expected}: one of {', '.join(binary) or 'nothing: none is defined that fits'}")
         vectors = kind in ("swiss-roll", "heartbeat")
         if isinstance(run.network, RBFOptions | MLPOptions) != vectors:
             kinds = "rbf or mlp" if vectors else "unet or multi-scale"
-            raise wrong(f"runs.{name}.network.kind", run.network.kind, f"{kinds}: the data are {'vectors' if vectors else 'images'}")
+            raise wrong(f"{key}.network.kind", run.network.kind, f"{kinds}: the data are {'vectors' if vectors else 'images'}")
         size = getattr(self.datasets[run.dataset], "size", Digits.side)
         if isinstance(run.network, UNetOptions) and size % 2 ** (len(run.network.multipliers) - 1):
             halvings = 2 ** (len(run.network.multipliers) - 1)
-            raise wrong(
-                f"runs.{name}.network.multipliers", run.network.multipliers, f"fewer: {size} pixels cannot be divided by {halvings}"
-            )
+            raise wrong(f"{key}.network.multipliers", run.network.multipliers, f"fewer: {size} pixels cannot be divided by {halvings}")
         if isinstance(run.network, MultiScaleOptions) and kind in IMAGES:
             coarsest(f"datasets.{run.dataset}.size", getattr(self.datasets[run.dataset], "size", 0), run.network)
         if isinstance(run.network, MultiScaleOptions) and kind == "digits" and Digits.side % side(run.network):
             raise wrong(
-                f"runs.{name}.network.scales",
+                f"{key}.network.scales",
                 run.network.scales,
                 f"at most {Digits.side.bit_length()}: the digits are {Digits.side} x {Digits.side}",
             )
@@ -83,53 +96,6 @@ class Preset(Catalogue):
                 self.check_steps(f"{key}.steps", samples.steps, samples.run)
                 distinct(f"{key}.steps", samples.steps)
                 distinct(f"{key}.eta", samples.eta)
-
-    def _check_ddpm(self, paper: DDPM) -> None:
-        ancestral = {
-            name: samples
-            for name, samples in self.samples.items()
-            if isinstance(samples, AncestralSamples) and not self.continuous(self.runs[samples.run])
-        }
-        for name in paper.table1.samples if paper.table1 else []:
-            assert paper.table1
-            named("papers.ddpm.table1.samples", name, ancestral)
-            run = self.samples[name].run
-            self.check_features("papers.ddpm.table1.features", paper.table1.features, run)
-            T = self.runs[run].process.T
-            if paper.table1.strata >= T:
-                raise wrong("papers.ddpm.table1.strata", paper.table1.strata, f"at most T - 1 = {T - 1} of runs.{run}")
-        for figure, grid in (("fig1", paper.fig1), ("fig13", paper.fig13)):
-            if grid:
-                named(f"papers.ddpm.{figure}.samples", grid.samples, ancestral)
-                if grid.rows * grid.columns > self.samples[grid.samples].n:
-                    raise wrong(f"papers.ddpm.{figure}.rows", grid.rows, f"rows * columns at most n of samples.{grid.samples}")
-        self._check_ddpm_runs(paper)
-        if paper.fig15:
-            named("papers.ddpm.fig15.samples", paper.fig15.samples, ancestral)
-            self.check_features("papers.ddpm.fig15.features", paper.fig15.features, self.samples[paper.fig15.samples].run)
-            if paper.fig15.rows > self.samples[paper.fig15.samples].n:
-                raise wrong("papers.ddpm.fig15.rows", paper.fig15.rows, f"at most n of samples.{paper.fig15.samples}")
-
-    def _check_ddpm_runs(self, paper: DDPM) -> None:
-        """What is measured on runs themselves: Gaussian ones, on images of grey levels."""
-        levels = {name: run for name, run in self.runs.items() if self.kind_of(run) in ("digits", *IMAGES) and not self.continuous(run)}
-        for name in paper.table4.runs if paper.table4 else []:
-            named("papers.ddpm.table4.runs", name, levels)
-        distinct("papers.ddpm.table4.runs", paper.table4.runs if paper.table4 else [])
-        for figure, options in (("fig7", paper.fig7), ("fig8", paper.fig8), ("fig9", paper.fig9), ("fig10", paper.fig10)):
-            if options:
-                named(f"papers.ddpm.{figure}.run", options.run, levels)
-        for figure, latents in (("fig7", paper.fig7), ("fig9", paper.fig9)):
-            if latents:
-                self.check_steps(f"papers.ddpm.{figure}.t", latents.t, latents.run)
-                distinct(f"papers.ddpm.{figure}.t", latents.t)
-        if paper.fig8:
-            self.check_steps("papers.ddpm.fig8.t", [paper.fig8.t], paper.fig8.run)
-        if paper.fig10:
-            self.check_features("papers.ddpm.fig10.features", paper.fig10.features, paper.fig10.run)
-            self.check_steps("papers.ddpm.fig10.times", [paper.fig10.times], paper.fig10.run)
-            if paper.fig10.rows > paper.fig10.n:
-                raise wrong("papers.ddpm.fig10.rows", paper.fig10.rows, f"at most n ({paper.fig10.n})")
 
     def _check_ddim(self, paper: DDIM) -> None:
         sweeps = {name: samples for name, samples in self.samples.items() if isinstance(samples, SweepSamples)}

@@ -172,11 +172,13 @@ class Run(Options):
     network: Network
     predicts: Literal["eps", "x0", "mu", "residual", "attractor"]
     """What the network puts out; of binary data x0 or mu, as probabilities."""
-    variance: Literal["fixed-small", "fixed-large", "learned"] | None = None
-    """The variance of p(x_{t-1} | x_t), of a Gaussian process."""
+    variance: Literal["fixed-small", "fixed-large", "learned", "learned-log"] | None = None
+    """The variance of p(x_{t-1} | x_t), of a Gaussian process: beta-tilde_t, beta_t, learned as the 2015 paper or as DDPM has it."""
     objective: Literal["simple", "bound"]
     """The unweighted squared error (L_simple), or the variational bound (L)."""
     training: Training
+    may_diverge: bool = False
+    """A loss that is not finite ends the training: as an error, or as a finding, with weights that say so and hold nothing."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
@@ -184,12 +186,12 @@ class Run(Options):
             self._fits_binomial()
             return self
         if self.variance is None:
-            raise wrong("variance", None, "fixed-small, fixed-large or learned: the process is Gaussian")
-        if self.objective == "simple" and self.variance == "learned":
+            raise wrong("variance", None, "fixed-small, fixed-large, learned or learned-log: the process is Gaussian")
+        if self.objective == "simple" and self.variance.startswith("learned"):
             raise wrong("variance", self.variance, "a fixed one: the objective simple does not train it")
         if self.objective == "simple" and isinstance(self.process.schedule, Learned):
             raise wrong("objective", self.objective, "bound: the objective simple says nothing of the rates, which are learned here")
-        if self.predicts == "attractor" and self.variance != "learned":
+        if self.predicts == "attractor" and not self.variance.startswith("learned"):
             raise wrong("variance", self.variance, "learned: the mean of eq. 65 is made with it")
         return self
 

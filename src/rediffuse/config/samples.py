@@ -35,3 +35,9 @@ class SweepSamples(SampleOptions):
 
 
 Samples = Annotated[AncestralSamples | SweepSamples, Field(discriminator="kind")]
+
+
+class SampleGrid(Options):
+    samples: Name
+    rows: Count
+    columns: Count

@@ -5,9 +5,9 @@ import math
 from rediffuse.config.base import wrong
 from rediffuse.config.catalogue import Catalogue, coarsest, distinct, named
 from rediffuse.config.data import PHOTOGRAPH, DeadLeaves, Digits, Heartbeat, Textures
-from rediffuse.config.papers import BoundTable, InpaintingFigure, ModelTable, Sohl2015
 from rediffuse.config.runs import Gaussian, LogSpaced
 from rediffuse.config.samples import AncestralSamples
+from rediffuse.config.sohl2015 import BoundTable, InpaintingFigure, ModelTable, Sohl2015
 
 MOST_COUNTS = 5_000_000
 

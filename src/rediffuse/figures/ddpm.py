@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from rediffuse.figures import style
@@ -13,6 +14,34 @@ from rediffuse.papers import tables
 from rediffuse.paths import Layout
 
 CODED = "rediffuse measure ddpm table4"
+
+
+def table2(layout: Layout) -> None:
+    """Table 2: the distance of every seed of every cell, the published ones, noise's; and samples of each cell's first seed."""
+    table = tables.read(layout.artifact("ddpm", "table2.csv"), "rediffuse table ddpm table2")
+    shown = read_arrays(layout.artifact("ddpm", "table2.npz"), "rediffuse measure ddpm table2")
+    table = table[table["metric"] == "FID"]
+    noise = table[table["target"] == "noise"].iloc[0]
+    means = table[(table["seed"] == "") & (table["target"] != "noise")]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9), width_ratios=(1.4, 1))
+    marks = {"ours, a seed": ("o", style.OURS), "ours, an unstable seed": ("x", style.OURS), "published: CIFAR-10": ("D", style.EXACT)}
+    for y, (target, objective, published) in enumerate(zip(means["target"], means["objective"], means["published"], strict=True)):
+        seeds = table[(table["target"] == target) & (table["objective"] == objective) & (table["seed"] != "")]
+        stable = seeds["unstable"] == ""
+        for values, (marker, colour) in zip((seeds["value"][stable], seeds["value"][~stable], [published]), marks.values(), strict=True):
+            left.plot(values, [y] * len(values), marker, color=colour, markersize=4)
+    left.axvline(noise["value"], color=style.FORWARD, linestyle=":", linewidth=1)
+    symbols = {"mu": "$\\tilde\\mu$", "eps": "$\\epsilon$"}
+    left.set(xscale="log", xlabel="Frechet distance to the training set", ylim=(len(means) - 0.5, -0.5))
+    left.set_yticks(range(len(means)), [f"{symbols[target]}: {of}" for target, of in zip(means["target"], means["objective"], strict=True)])
+    handles = [Line2D([], [], linestyle="", marker=marker, color=colour, markersize=4) for marker, colour in marks.values()]
+    handles.append(Line2D([], [], color=style.FORWARD, linestyle=":"))
+    figure.legend(handles, [*marks, "ours, of noise"], loc="outside lower center", ncols=4, frameon=False, fontsize=7)
+    rows = [shown.get(str(run), np.ones_like(shown["data"])) for run in means["run"]]
+    style.show(right, style.tile(np.concatenate(rows), len(rows), len(shown["data"])), "samples of the first seed")
+    title = f"{noise['dataset']}, features of {noise['features']}, n = {noise['n']:.0f} samples a seed; theirs by Inception, n = 50,000"
+    figure.suptitle(title, fontsize=8)
+    style.save(figure, layout.artifact("ddpm", "table2.png"))
 
 
 def fig2(layout: Layout) -> None:
@@ -106,6 +135,7 @@ def fig10(layout: Layout) -> None:
 
 FIGURES = {
     "fig1": fig1,
+    "table2": table2,
     "fig2": fig2,
     "fig5": fig5,
     "fig6": fig6,

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rediffuse.metrics.bits import BIT
-from rediffuse.processes.bounds import Decoder, l_T, vlb_term
-from rediffuse.processes.denoiser import Prediction, Reverse
-from rediffuse.processes.gaussian import GaussianProcess
+from rediffuse.processes.bounds import Decoder, l_T, term_of
+from rediffuse.processes.denoiser import Reverse
 from rediffuse.progress import track
 
 Array = NDArray[np.float64]
@@ -44,27 +43,13 @@ class Coding:
 def code(denoiser: Reverse, decoder: Decoder, x0: Tensor, seed: int, what: str) -> Coding:
     """All terms of the bound on x0 of shape (N, C, ...), one fresh noise each, as DDPM's published code evaluates them."""
     generator = torch.Generator().manual_seed(seed)
-    process, kept = denoiser.process, _Kept(denoiser)
+    process = denoiser.process
     terms, error = np.empty((process.T, len(x0))), np.empty((process.T, len(x0)))
     for t in track(range(1, process.T + 1), process.T, what, unit="steps"):
         eps = torch.randn(x0.shape, generator=generator).to(x0.device)
         times = torch.full((len(x0),), t, device=x0.device)
-        terms[t - 1] = vlb_term(kept, decoder, x0, times, eps).double().cpu().numpy() / BIT
-        error[t - 1] = (x0 - kept.predictions.pop().x0).square().flatten(1).mean(1).double().cpu().numpy()
+        x_t = process.q_sample(x0, t, eps)
+        prediction = denoiser(x_t, times)
+        terms[t - 1] = term_of(prediction, process, decoder, x0, x_t, times).double().cpu().numpy() / BIT
+        error[t - 1] = (x0 - prediction.x0).square().flatten(1).mean(1).double().cpu().numpy()
     return Coding(l_T(process, x0).double().cpu().numpy() / BIT, terms, error)
-
-
-class _Kept:
-    """A reverse process that keeps what it predicted: one evaluation of the network serves the bits and the error."""
-
-    def __init__(self, denoiser: Reverse):
-        self.denoiser = denoiser
-        self.predictions: list[Prediction] = []
-
-    @property
-    def process(self) -> GaussianProcess:
-        return self.denoiser.process
-
-    def __call__(self, x_t: Tensor, t: int | Tensor) -> Prediction:
-        self.predictions.append(self.denoiser(x_t, t))
-        return self.predictions[-1]

@@ -47,6 +47,7 @@ MAKES: dict[str, dict[str, Makes]] = {
     },
     "ddpm": {
         "table1": Makes("scores", [TABLE], ["published_table1"]),
+        "table2": Makes("parametrisations", [TABLE, "table2.npz"], ["published_table2"], drawn=["table2.png"]),
         "table4": Makes("coding", [TABLE, "table4.npz"], ["published_table4"]),
         "fig1": Makes("samples", ["fig1.npz"], drawn=["fig1.png"]),
         "fig2": Makes(drawn=["fig2.png"]),

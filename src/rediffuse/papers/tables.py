@@ -26,7 +26,7 @@ def read(path: Path, made_by: str) -> pd.DataFrame:
     """A CSV of measurements or a table. Raises UserError if it is absent or no such CSV."""
     try:
         table = pd.read_csv(io.BytesIO(read_bytes(path, made_by)), dtype=str, keep_default_na=False)
-        return _numbers(table, ["value", "sd", "n", "steps", "T", "published", "published_sd", *TIMES, *CURVES])
+        return _numbers(table, ["value", "sd", "n", "seeds", "steps", "T", "published", "published_sd", *TIMES, *CURVES])
     except ValueError as error:
         raise UserError(f"{path}: {error}; expected a CSV that `{made_by}` makes") from None
 

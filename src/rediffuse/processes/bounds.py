@@ -34,9 +34,12 @@ def vlb_term(denoiser: Reverse, decoder: Decoder, x0: Tensor, t: Tensor, eps: Te
 
     x0 and eps have the shape (N, C, ...), t is (N,) in 1..T; returns (N,), in nats (Ho et al. 2020, eq. 5).
     """
-    process = denoiser.process
-    x_t = process.q_sample(x0, t, eps)
-    prediction = denoiser(x_t, t)
+    x_t = denoiser.process.q_sample(x0, t, eps)
+    return term_of(denoiser(x_t, t), denoiser.process, decoder, x0, x_t, t)
+
+
+def term_of(prediction: Prediction, process: GaussianProcess, decoder: Decoder, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+    """As `vlb_term`, of what was predicted at x_t."""
     # beta_tilde_1 = 0 belongs to the decoder; any positive number keeps the unused branch's gradient finite.
     variance_q = at(process.beta_tilde, t.clamp(min=2), x0)
     between = kl_normal(process.posterior_mean(x0, x_t, t), variance_q, prediction.mean, prediction.variance)

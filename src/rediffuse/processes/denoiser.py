@@ -11,7 +11,9 @@ from torch import Tensor
 from rediffuse.processes.gaussian import GaussianProcess, at
 
 Predicts = Literal["eps", "x0", "mu", "residual", "attractor"]
-Variance = Literal["fixed-small", "fixed-large", "learned"]
+Variance = Literal["fixed-small", "fixed-large", "learned", "learned-log"]
+LEARNED = ("learned", "learned-log")
+"""Variances that the network puts out, in as many channels more as the data have."""
 
 
 class Prediction(NamedTuple):
@@ -44,8 +46,9 @@ class Denoiser:
       residual  z with mean sqrt(1 - beta_t) x_t + sqrt(beta_t) z: the forward kernel is z = 0 (the released code of 2015)
       attractor z with mean x_t + Sigma (z - x_t), Sigma being the learned variance: z = 0 is about the forward kernel
                 (Sohl-Dickstein et al. 2015, eq. 65)
-    variance: beta_tilde_t (fixed-small), beta_t (fixed-large), or sigmoid(z + logit(beta_t)) per dimension from the
-      second half of the network's channels (learned; Sohl-Dickstein et al. 2015, eq. 64).
+    variance: beta_tilde_t (fixed-small), beta_t (fixed-large), or per dimension from z, the second half of the network's
+      channels: sigmoid(z + logit(beta_t)) (learned; Sohl-Dickstein et al. 2015, eq. 64), or exp(z) (learned-log; Ho et al.
+      2020, Table 2, as its published code has it: the untrained variance is 1 at every t).
     clip: x0-hat to [-1, 1]; eps-hat and the mean are then those of the clipped x0-hat. Training and bounds of the 2015
       paper do not clip; DDPM's sampler and published likelihood do.
     """
@@ -80,6 +83,9 @@ class Denoiser:
         if self.variance == "learned":
             output, z = output.chunk(2, dim=1)
             variance = torch.sigmoid(z + at(self.logit_beta, t, x_t))
+        elif self.variance == "learned-log":
+            output, z = output.chunk(2, dim=1)
+            variance = z.exp()
         else:
             variance = at(self.fixed_variance, t, x_t)
         x0 = self._x0(output, variance, x_t, t)

@@ -15,7 +15,8 @@ TITLES = {
     "ddpm": "Ho, Jain, Abbeel 2020, Denoising Diffusion Probabilistic Models",
     "ddim": "Song, Meng, Ermon 2020, Denoising Diffusion Implicit Models",
 }
-KEYS = ["row", "split", "decoder", "T", "steps", "eta", "tau", "t", "model", "estimate", "toy", "rule", "space"]
+KEYS = ["row", "target", "objective", "seed", "split", "decoder", "T", "steps", "eta", "tau", "t", "model", "estimate", "toy"]
+KEYS += ["rule", "space"]
 """Columns of the tables that tell one number of a run from another."""
 
 

@@ -24,6 +24,12 @@ def denoiser_of(layout: Layout, run: str, device: torch.device) -> tuple[Denoise
     return loaded.denoiser(clip=True), load(layout.dataset(layout.preset.runs[run].dataset))
 
 
+def cell_of(layout: Layout, run: str) -> str:
+    """The cell of Table 2 that a run is a seed of; the run's own name, if it is none."""
+    table2 = options_of(layout).table2
+    return run.rpartition("-")[0] if table2 and run in table2.samples else run
+
+
 def drawn_of(layout: Layout, name: str) -> NDArray[Any]:
     """A set of ancestral samples as it was stored, in the order of their indices."""
     samples = layout.preset.samples[name]

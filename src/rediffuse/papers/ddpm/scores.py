@@ -1,16 +1,21 @@
 """Table 1: inception score, Frechet distance and bits a dimension of each run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
+from rediffuse.config import Run
 from rediffuse.datasets.prepared import Prepared, load
+from rediffuse.errors import DivergedError
 from rediffuse.metrics.bits import mean_and_error, variational_bound
 from rediffuse.metrics.features import measure
 from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
 from rediffuse.metrics.inception_score import inception_score
-from rediffuse.papers.ddpm.common import drawn_of, options_of
+from rediffuse.networks.classifier import Classifier
+from rediffuse.papers.ddpm.common import cell_of, drawn_of, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes.bounds import discretised_decoder, log_mass_tanh
@@ -24,48 +29,70 @@ ROWS = {
 
 
 def table1(layout: Layout, device: torch.device) -> None:
-    """Inception score, Frechet distance and bits a dimension of every run that the table names."""
-    options = options_of(layout).table1
-    assert options
-    classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
+    """Inception score, Frechet distance and bits a dimension of every run that the table names, and of the cells that it shares.
+
+    A run that diverged has no rows here; Table 2 tells of it.
+    """
+    paper = options_of(layout)
+    assert paper.table1
+    features = paper.table1.features
+    classifier = load_features(layout.weights(features), device, layout.preset.features[features])
     rows: list[dict[str, Any]] = []
-    for name in options.samples:
+    for name in paper.scored():
         samples = layout.preset.samples[name]
         run = layout.preset.runs[samples.run]
         data = load(layout.dataset(run.dataset))
-        about = {
-            "dataset": run.dataset,
-            "run": samples.run,
-            "row": ROWS.get((run.objective, run.predicts, run.variance != "learned"), f"{run.objective}, {run.predicts}, {run.variance}"),
-            "variance": run.variance,
-        }
-        drawn = drawn_of(layout, name)
-        measured = measure(classifier, data.as_x(drawn))
-        score, score_sd = inception_score(measured.log_probabilities)
-        sampled = about | {"clip": True, "features": options.features, "n": samples.n, "unit": ""}
-        rows.append(sampled | {"split": "", "metric": "IS", "value": score, "sd": score_sd})
-        for split in ("train", "test"):
-            reference = Statistics.of(measure(classifier, data.x(split)).features)
-            distance = frechet_distance(Statistics.of(measured.features), reference)
-            sd = frechet_bootstrap(measured.features, reference).std(ddof=1)
-            rows.append(sampled | {"split": split, "metric": "FID", "value": distance, "sd": sd})
-        for split in ("test", "train"):
-            rows += [about | row for row in likelihood(layout, samples.run, data, split, device)]
-    columns = ["dataset", "run", "row", "variance", "split", "clip", "decoder", "features", "metric", "unit", "value", "sd", "n"]
+        about: dict[str, Any] = {"dataset": run.dataset, "run": cell_of(layout, samples.run), "row": row_of(run)}
+        about |= {"variance": run.variance, "seed": run.training.seed}
+        try:
+            likelihoods = [row for split in ("test", "train") for row in likelihood(layout, samples.run, data, split, device)]
+        except DivergedError:
+            continue
+        sampled = about | {"clip": True, "features": features}
+        rows += [sampled | row for row in sample_scores(classifier, drawn_of(layout, name), data, ("train", "test"))]
+        rows += [about | row for row in likelihoods]
+    columns = ["dataset", "run", "row", "variance", "seed", "split", "clip", "decoder", "features", "metric", "unit", "value", "sd", "n"]
     write(layout.measurements("ddpm", "table1"), pd.DataFrame(rows).reindex(columns=columns).fillna({"decoder": "", "features": ""}))
 
 
+def row_of(run: Run) -> str:
+    """The row of Table 1 that a run is; in words, where it is none."""
+    fixed = run.variance in ("fixed-small", "fixed-large")
+    return ROWS.get((run.objective, run.predicts, fixed), f"{run.objective}, {run.predicts}, {run.variance}")
+
+
+def sample_scores(classifier: Classifier, drawn: NDArray[Any], data: Prepared, splits: Sequence[str]) -> list[dict[str, Any]]:
+    """Inception score, and Frechet distance to splits of the data, of samples as they were stored."""
+    measured = measure(classifier, data.as_x(drawn))
+    score, score_sd = inception_score(measured.log_probabilities)
+    about = {"n": len(drawn), "unit": ""}
+    rows = [about | {"split": "", "metric": "IS", "value": score, "sd": score_sd}]
+    for split in splits:
+        reference = Statistics.of(measure(classifier, data.x(split)).features)
+        distance = frechet_distance(Statistics.of(measured.features), reference)
+        sd = frechet_bootstrap(measured.features, reference).std(ddof=1)
+        rows.append(about | {"split": split, "metric": "FID", "value": distance, "sd": sd})
+    return rows
+
+
 def likelihood(layout: Layout, name: str, data: Prepared, split: str, device: torch.device) -> list[dict[str, Any]]:
-    """The negative bound in bits a dimension by the published protocol (x0-hat clipped, tanh decoder) and with the exact decoder."""
+    """The negative bound in bits a dimension by the published protocol (x0-hat clipped, tanh decoder), with the exact decoder, and how
+    much the published one adds, by the same draws."""
     options = options_of(layout).table1
     assert options and data.levels
     x0 = torch.from_numpy(data.x(split)[: options.n]).to(device)
     denoiser = load_run(layout.weights(name), device, layout.preset.runs[name]).denoiser(clip=True)
     decoders = {"tanh": discretised_decoder(data.levels, log_mass_tanh), "exact": discretised_decoder(data.levels)}
     bounds = variational_bound(denoiser, decoders, x0, min(options.strata, denoiser.process.T - 1), options.seed)
+    bits = {decoder: bound.bits() / data.dims for decoder, bound in bounds.items()}
+    values = {
+        ("NLL", "tanh"): bits["tanh"],
+        ("NLL, exact decoder", "exact"): bits["exact"],
+        ("NLL, published less exact", "tanh less exact"): bits["tanh"] - bits["exact"],
+    }
     rows = []
-    for decoder, bound in bounds.items():
-        value, error = mean_and_error(bound.bits() / data.dims)
-        row = {"split": split, "clip": True, "decoder": decoder, "unit": "bits/dim", "value": value, "sd": error, "n": len(x0)}
-        rows.append(row | {"metric": "NLL" if decoder == "tanh" else "NLL, exact decoder"})
+    for (metric, decoder), value in values.items():
+        mean, error = mean_and_error(value)
+        row = {"split": split, "clip": True, "decoder": decoder, "metric": metric, "unit": "bits/dim"}
+        rows.append(row | {"value": mean, "sd": error, "n": len(x0)})
     return rows
