@@ -8,6 +8,7 @@ from shlex import quote
 
 from rediffuse.datasets import folder
 from rediffuse.presets import load_preset, preset_path
+from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout

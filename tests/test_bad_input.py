@@ -37,11 +37,16 @@ Capture = pytest.CaptureFixture[str]
 Damage = Callable[[bytes], bytes]
 
 
+def preset(changes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The tiny preset without the many runs of DDPM's Table 2."""
+    return tiny.preset({"papers.ddpm.table2": GONE} | (changes or {}))
+
+
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which everything that costs time has been made."""
     folder = tmp_path_factory.mktemp("made")
-    tiny.write(folder / "tiny.yaml", tiny.preset())
+    tiny.write(folder / "tiny.yaml", preset())
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -92,13 +97,13 @@ def test_the_tiny_preset_goes_all_the_way(here: Path) -> None:
 
 
 def test_an_unknown_key(here: Path, capsys: Capture) -> None:
-    tiny.write(Path("own.yaml"), tiny.preset({"runs.digits.training.epochs": 3}))
+    tiny.write(Path("own.yaml"), preset({"runs.digits.training.epochs": 3}))
     line = tiny.refused(capsys, "train", "digits", "--preset", "own.yaml")
     assert line.startswith("own.yaml: runs.digits.training.epochs: unknown key; expected one of steps, batch, ")
 
 
 def test_a_value_of_another_type(here: Path, capsys: Capture) -> None:
-    tiny.write(Path("own.yaml"), tiny.preset({"runs.digits.training.steps": "many"}))
+    tiny.write(Path("own.yaml"), preset({"runs.digits.training.steps": "many"}))
     line = tiny.refused(capsys, "prepare", "digits", "-p", "own.yaml")
     assert line == "own.yaml: runs.digits.training.steps: found 'many'; expected a valid integer"
 
@@ -119,7 +124,7 @@ def test_an_unknown_preset(here: Path, capsys: Capture) -> None:
 
 
 def test_a_paper_that_the_preset_leaves_out(here: Path, capsys: Capture) -> None:
-    tiny.write(Path("own.yaml"), tiny.preset({"papers.ddim": GONE}))
+    tiny.write(Path("own.yaml"), preset({"papers.ddim": GONE}))
     line = tiny.refused(capsys, "measure", "ddim", "fig4", "-p", "own.yaml")
     assert line == "own.yaml: papers.ddim: not given; expected its options, since the command asks for that paper"
 
@@ -155,12 +160,12 @@ def test_a_paper_that_the_preset_leaves_out(here: Path, capsys: Capture) -> None
 )
 def test_a_network_that_the_data_do_not_fit(here: Path, capsys: Capture, changes: dict[str, Any], expected: str) -> None:
     """Told before anything is prepared or trained."""
-    tiny.write(Path("tiny.yaml"), tiny.preset(changes))
+    tiny.write(Path("tiny.yaml"), preset(changes))
     assert tiny.refused(capsys, "prepare", "digits", *PRESET).startswith(f"tiny.yaml: {expected}")
 
 
 def test_a_training_that_diverges(here: Path, capsys: Capture) -> None:
-    tiny.write(Path("tiny.yaml"), tiny.preset({"runs.digits.training.lr": 1e30}))
+    tiny.write(Path("tiny.yaml"), preset({"runs.digits.training.lr": 1e30}))
     line = tiny.refused(capsys, "train", "digits", *PRESET)
     assert line == "train digits: found loss nan at step 2; expected a finite one: lower training.lr"
 
@@ -350,14 +355,14 @@ OWN = {
 
 @pytest.mark.parametrize(("make", "expected"), FOLDERS.values(), ids=FOLDERS.keys())
 def test_a_folder_that_will_not_do(here: Path, capsys: Capture, make: Callable[[], Path], expected: str) -> None:
-    tiny.write(Path("tiny.yaml"), tiny.preset(OWN))
+    tiny.write(Path("tiny.yaml"), preset(OWN))
     path = make()
     assert tiny.refused(capsys, "prepare", "own", *PRESET).startswith(f"{path}: {expected}")
     assert not list(Path("data").glob("own-*"))
 
 
 def test_snakemake_refuses_a_folder_in_the_same_line(here: Path, capsys: Capture) -> None:
-    tiny.write(Path("tiny.yaml"), tiny.preset(OWN | {"datasets.own": {**OWN["datasets.own"], "path": str(here / "pictures")}}))
+    tiny.write(Path("tiny.yaml"), preset(OWN | {"datasets.own": {**OWN["datasets.own"], "path": str(here / "pictures")}}))
     command = [Path(sys.executable).with_name("snakemake"), "-n", "--config", f"preset={Path('tiny.yaml').resolve()}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("rediffuse: ")]
@@ -370,7 +375,7 @@ def test_snakemake_refuses_a_folder_in_the_same_line(here: Path, capsys: Capture
 
 def test_pictures_too_small_for_the_figure(here: Path, capsys: Capture) -> None:
     """Only the folder says how large they are: a patch fits, the figure does not."""
-    tiny.write(Path("tiny.yaml"), tiny.preset({**OWN, "papers.sohl2015.fig5.run": "own"}))
+    tiny.write(Path("tiny.yaml"), preset({**OWN, "papers.sohl2015.fig5.run": "own"}))
     for name in ("a.png", "b.png"):
         picture(name, 12, 24)
     for command in ("prepare own", "train own"):
@@ -382,7 +387,7 @@ def test_pictures_too_small_for_the_figure(here: Path, capsys: Capture) -> None:
 def test_a_heartbeat_whose_exact_entropy_is_out_of_reach(here: Path, capsys: Capture) -> None:
     """Told before a network is trained on it."""
     changes = {"datasets.beat.length": 100, "datasets.beat.period": 20, "papers.sohl2015.entropy.runs": ["beat"]}
-    tiny.write(Path("tiny.yaml"), tiny.preset(changes))
+    tiny.write(Path("tiny.yaml"), preset(changes))
     line = tiny.refused(capsys, "prepare", "beat", *PRESET)
     assert line.startswith("tiny.yaml: papers.sohl2015.entropy.runs: found 'beat'; expected a heartbeat whose exact entropy ")
 
@@ -502,7 +507,7 @@ def test_a_damaged_checkpoint(here: Path, capsys: Capture, damage: Damage, expec
     ],
 )
 def test_weights_of_other_options(here: Path, capsys: Capture, changes: dict[str, Any], command: str, expected: str) -> None:
-    tiny.write(Path("tiny.yaml"), tiny.preset(changes))
+    tiny.write(Path("tiny.yaml"), preset(changes))
     line = tiny.refused(capsys, "measure", "sohl2015", command, *PRESET)
     assert line.startswith(str(RESULTS / "runs"))
     assert line.endswith(expected)

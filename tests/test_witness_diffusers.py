@@ -4,12 +4,11 @@ It counts time from 0 (its t is our t - 1). It rounds its schedule to float32, w
 steps it is therefore given the same schedule in float64, so that they must agree to rounding.
 """
 
-from functools import partial
-
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.models.embeddings import get_timestep_embedding
+from witness import WITNESS_UNET, cifar10, randomise
 
 from rediffuse.networks.unet import Attention, Block, Downsample, UNet, Upsample, sinusoidal
 from rediffuse.processes.denoiser import Denoiser
@@ -17,18 +16,6 @@ from rediffuse.processes.gaussian import GaussianProcess
 from rediffuse.samplers import ancestral, ddim
 
 SHAPE = (3, 2, 4, 4)
-WITNESS_UNET = partial(  # google/ddpm-cifar10-32
-    UNet2DModel,
-    act_fn="silu",
-    attention_head_dim=None,
-    center_input_sample=False,
-    downsample_padding=0,
-    flip_sin_to_cos=False,
-    freq_shift=1,
-    mid_block_scale_factor=1,
-    norm_eps=1e-6,
-    time_embedding_type="positional",
-)
 
 
 def normal(seed):
@@ -97,14 +84,7 @@ def test_the_time_embedding(dim):
 def test_the_number_of_parameters_at_the_cifar10_setting():
     with torch.device("meta"):
         ours = UNet(32, 3, 3, 128, [1, 2, 2, 2], 2, [16], dropout=0.1, groups=32)
-        theirs = WITNESS_UNET(
-            sample_size=32,
-            block_out_channels=(128, 256, 256, 256),
-            layers_per_block=2,
-            down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
-            norm_num_groups=32,
-        )
+        theirs = cifar10()
     counts = [sum(parameter.numel() for parameter in network.parameters()) for network in (ours, theirs)]
     assert counts == [35_746_307, 35_746_307]
 
@@ -120,11 +100,9 @@ def test_the_unet_with_the_same_weights_puts_out_the_same():
         up_block_types=("UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
         norm_num_groups=4,
     ).eval()
-    generator = torch.Generator().manual_seed(0)
-    for parameter in ours.parameters():
-        scale = parameter[0].numel() ** -0.5 if parameter.ndim > 1 else 0.3
-        parameter.data = scale * torch.randn(parameter.shape, generator=generator) + (parameter.ndim == 1)
+    randomise(ours)
     copy_weights(ours, theirs)
+    generator = torch.Generator().manual_seed(1)
     x, t = torch.randn(3, 3, 16, 16, generator=generator), torch.tensor([0, 17, 999])
     with torch.no_grad():
         expected = theirs(x, t).sample

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -62,6 +63,33 @@ def train(
     images = options.training.steps * options.training.batch
     about = {"parameters": sum(p.numel() for p in trained.network.parameters()), "images": images}
     write_json(layout.run(name) / "facts.json", about | facts(trained.seconds, where))
+
+
+@app.command()
+def import_weights(
+    file: Annotated[Path, typer.Argument(help="A safetensors file, as diffusers saves a DDPM U-Net (google/ddpm-cifar10-32).")],
+    run: Annotated[str | None, typer.Option(help="The preset's run that they become; else one of the published CIFAR-10 U-Net.")] = None,
+    preset: PresetOption = "laptop",
+) -> None:
+    """Read published weights in diffusers' layout: in place of a training, to results/PRESET/runs/RUN/, or to results/imported/FILE/."""
+    layout = _layout(preset)
+    if run is not None:
+        _known("run", run, layout.preset.runs)
+    from rediffuse.datasets.prepared import load
+    from rediffuse.device import pick
+    from rediffuse.files import write_json
+    from rediffuse.provenance import facts
+    from rediffuse.published_weights import CIFAR10, CIFAR10_DATA
+    from rediffuse.published_weights import import_weights as make
+    from rediffuse.runs import describe
+
+    options = layout.preset.runs[run] if run else CIFAR10
+    data = describe(load(layout.dataset(options.dataset))) if run else CIFAR10_DATA
+    folder = layout.run(run) if run else Path("results/imported") / file.stem
+    parameters = make(file, options, data, folder)
+    about = {"parameters": parameters, "images": 0, "imported": file.name}
+    write_json(folder / "facts.json", about | facts(0.0, pick("cpu")))
+    print(f"{parameters:,} parameters: {folder / 'weights.safetensors'}")
 
 
 @app.command()

@@ -109,6 +109,17 @@ class CodingTable(Options):
     seed: Seed = 0
 
 
+class BoundParts(Options):
+    """That K of 2015 and DDPM's L are one bound: both on one model and the same test images."""
+
+    run: Name
+    n: Several
+    """Test images (all, if there are fewer)."""
+    strata: Count
+    """As for table1."""
+    seed: Seed = 0
+
+
 class ProgressFigure(Options):
     """x0-hat on the way from x_T to x_0: its quality (Figure 10) and its looks (Figures 6 and 14)."""
 
@@ -164,6 +175,7 @@ class DDPM(Options):
     fig10: ProgressFigure | None = None
     fig13: SampleGrid | None = None
     fig15: NeighbourFigure | None = None
+    bounds: BoundParts | None = None
 
     of: ClassVar[dict[str, str]] = {"fig5": "table4", "terms": "table4", "fig6": "fig10", "fig14": "fig10"}
     """Figures that are drawn from what was measured for another artifact."""

@@ -41,13 +41,22 @@ def _runs_fit(preset: Catalogue, paper: DDPM) -> None:
     for name in paper.table4.runs if paper.table4 else []:
         named("papers.ddpm.table4.runs", name, levels)
     distinct("papers.ddpm.table4.runs", paper.table4.runs if paper.table4 else [])
-    for figure, options in (("fig7", paper.fig7), ("fig8", paper.fig8), ("fig9", paper.fig9), ("fig10", paper.fig10)):
+    for figure, options in (
+        ("fig7", paper.fig7),
+        ("fig8", paper.fig8),
+        ("fig9", paper.fig9),
+        ("fig10", paper.fig10),
+        ("bounds", paper.bounds),
+    ):
         if options:
             named(f"papers.ddpm.{figure}.run", options.run, levels)
     for figure, latents in (("fig7", paper.fig7), ("fig9", paper.fig9)):
         if latents:
             preset.check_steps(f"papers.ddpm.{figure}.t", latents.t, latents.run)
             distinct(f"papers.ddpm.{figure}.t", latents.t)
+    if paper.bounds and paper.bounds.strata >= preset.runs[paper.bounds.run].process.T:
+        T = preset.runs[paper.bounds.run].process.T
+        raise wrong("papers.ddpm.bounds.strata", paper.bounds.strata, f"at most T - 1 = {T - 1} of runs.{paper.bounds.run}")
     if paper.fig8:
         preset.check_steps("papers.ddpm.fig8.t", [paper.fig8.t], paper.fig8.run)
     if paper.fig10:

@@ -61,6 +61,7 @@ MAKES: dict[str, dict[str, Makes]] = {
         "fig14": Makes(drawn=["fig14.png"]),
         "fig15": Makes("neighbours", ["fig15.npz", "fig15.csv"], drawn=["fig15.png"]),
         "terms": Makes(drawn=["terms.png"]),
+        "bounds": Makes("bounds", [TABLE]),
     },
 }
 """Paper -> artifact -> how it is made. Ddim's rules are written out: they share their measurements otherwise."""

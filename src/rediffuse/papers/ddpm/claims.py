@@ -1,16 +1,17 @@
 """Ho et al. 2020: which of its claims hold here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pandas as pd
 
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict, decide, one, positive
+from rediffuse.papers.ddpm import cells
+from rediffuse.papers.ddpm.cells import Cells
 from rediffuse.papers.ddpm.tables import CHANGE, SIMPLE, TABLES
 from rediffuse.paths import Layout
 
 NEAR = "samples as near as 5 % of test images"
-OBJECTIVES = ("L, learned Sigma", "L, fixed Sigma", "unweighted MSE")
 
 
 def _table(layout: Layout, artifact: str = "table1") -> pd.DataFrame:
@@ -19,6 +20,11 @@ def _table(layout: Layout, artifact: str = "table1") -> pd.DataFrame:
         raise MissingError(f"{artifact} of ddpm is not in it")
     command = "table" if artifact in TABLES else "measure"
     return tables.read(layout.artifact("ddpm", f"{artifact}.csv"), f"rediffuse {command} ddpm {artifact}")
+
+
+def _cells(check: Callable[[Cells], Verdict]) -> Callable[[Layout], Verdict]:
+    """A check of Table 2."""
+    return lambda layout: check(Cells(_table(layout, "table2")))
 
 
 def simple_better_samples(layout: Layout) -> Verdict:
@@ -54,96 +60,6 @@ def no_overfitting(layout: Layout) -> Verdict:
     gap, error = test["value"] - train["value"], (test["sd"] ** 2 + train["sd"] ** 2) ** 0.5
     text = f"test {test['value']:.4g} - train {train['value']:.4g} = {gap:.2g} ± {error:.2g} bits/dim ({run})"
     return positive(0.03 - gap, error, text, "the gap is over 0.03 bits/dim")
-
-
-class Cells:
-    """Table 2's Frechet distances, seed by seed."""
-
-    def __init__(self, layout: Layout):
-        table = _table(layout, "table2")
-        table = table[(table["metric"] == "FID") & (table["target"] != "noise")]
-        self.means, self.seeds = table[table["seed"] == ""], table[table["seed"] != ""]
-
-    def name(self, target: str, objective: str) -> str:
-        return f"{target}, {objective}"
-
-    def told(self, target: str, objective: str) -> str:
-        """A cell in words."""
-        mean = one(self.means, target=target, objective=objective) if self.of(target, objective).notna().any() else None
-        unstable = self._count(target, objective)
-        value = f"{mean['value']:.3g} ± {mean['sd']:.2g}" if mean is not None else "no samples"
-        return f"{self.name(target, objective)} {value}{f' (unstable: {unstable} of {self.n} seeds)' if unstable else ''}"
-
-    @property
-    def n(self) -> int:
-        return int(self.seeds["seed"].nunique())
-
-    def _count(self, target: str, objective: str) -> int:
-        here = self.seeds[(self.seeds["target"] == target) & (self.seeds["objective"] == objective)]
-        return int((here["unstable"] != "").sum())
-
-    def unstable(self, target: str, objective: str) -> bool:
-        """Whether more than half of the seeds are."""
-        return 2 * self._count(target, objective) > self.n
-
-    def of(self, target: str, objective: str) -> "pd.Series[float]":
-        here = self.seeds[(self.seeds["target"] == target) & (self.seeds["objective"] == objective)]
-        return here.set_index("seed")["value"]
-
-    def excess(self, worse: tuple[str, str], better: tuple[str, str]) -> tuple[float, float]:
-        """How much larger the distance of one cell is, and its standard error, each seed against its own."""
-        difference = (self.of(*worse) - self.of(*better)).dropna()
-        return float(difference.mean()), float(difference.std(ddof=1) / len(difference) ** 0.5)
-
-
-MU_LEARNED, MU_FIXED, MU_MSE = (("mu", objective) for objective in OBJECTIVES)
-EPS_LEARNED, EPS_FIXED, EPS_MSE = (("eps", objective) for objective in OBJECTIVES)
-
-
-def _above(cells: Cells, pairs: Sequence[tuple[tuple[str, str], tuple[str, str]]], why: str) -> Verdict:
-    """Held if in every pair the first cell's distance is above the second's by two standard errors, or its training diverged."""
-    named = dict.fromkeys(cell for worse, better in pairs for cell in (better, worse))
-    text = f"FID to the training set, {cells.n} seeds: " + "; ".join(cells.told(*cell) for cell in named)
-    verdicts = []
-    for worse, better in pairs:
-        if cells.of(*better).isna().all():
-            return decide(False, text, f"{cells.name(*better)}: every seed diverged")
-        if cells.of(*worse).notna().sum() > 1:
-            verdicts.append(positive(*cells.excess(worse, better), text, f"{cells.name(*worse)} is not the worse one: {why}"))
-    order = ("not held", "not tested", "held")
-    return min(verdicts, key=lambda verdict: order.index(verdict.verdict), default=Verdict(text, "held"))
-
-
-def table2_order(layout: Layout) -> Verdict:
-    """Each of the other five cells has the larger distance."""
-    cells = Cells(layout)
-    others = (MU_LEARNED, MU_FIXED, MU_MSE, EPS_LEARNED, EPS_FIXED)
-    return _above(cells, [(other, EPS_MSE) for other in others], "it does not sample best")
-
-
-def fixed_variance_better(layout: Layout) -> Verdict:
-    """For mu and for eps, the learned variance has the larger distance."""
-    return _above(Cells(layout), [(MU_LEARNED, MU_FIXED), (EPS_LEARNED, EPS_FIXED)], "a learned variance does no harm there")
-
-
-def mu_needs_bound(layout: Layout) -> Verdict:
-    """The cell trained on L is stable, and the unweighted one has the larger distance."""
-    cells = Cells(layout)
-    verdict = _above(cells, [(MU_MSE, MU_FIXED)], "the unweighted error does no harm")
-    if cells.unstable(*MU_FIXED):
-        why = "on this budget neither works: the network must learn to pass x_t through before its mean is of any use"
-        return decide(False, verdict.measured, why)
-    return verdict
-
-
-def eps_as_well_as_mu(layout: Layout) -> Verdict:
-    """With L and a fixed variance the two distances differ by less than a tenth of mu's (published: 2 %)."""
-    cells = Cells(layout)
-    excess, error = cells.excess(EPS_FIXED, MU_FIXED)
-    mu = cells.of(*MU_FIXED).mean()
-    text = f"FID to the training set, {cells.n} seeds: {cells.told(*EPS_FIXED)}; {cells.told(*MU_FIXED)}"
-    why = "mu has not learned to pass x_t through on this budget" if excess < 0 else "eps is worse"
-    return positive(0.1 * mu - abs(excess), error, text, why)
 
 
 def lossy_compressor(layout: Layout) -> Verdict:
@@ -191,10 +107,10 @@ CHECKS: dict[str, Callable[[Layout], Verdict]] = {
     "simple-better-samples": simple_better_samples,
     "bound-better-likelihood": bound_better_likelihood,
     "no-overfitting": no_overfitting,
-    "table2-order": table2_order,
-    "fixed-variance-better": fixed_variance_better,
-    "mu-needs-bound": mu_needs_bound,
-    "eps-as-well-as-mu": eps_as_well_as_mu,
+    "table2-order": _cells(cells.table2_order),
+    "fixed-variance-better": _cells(cells.fixed_variance_better),
+    "mu-needs-bound": _cells(cells.mu_needs_bound),
+    "eps-as-well-as-mu": _cells(cells.eps_as_well_as_mu),
     "lossy-compressor": lossy_compressor,
     "nothing-at-T": nothing_at_T,
     "coarse-to-fine": coarse_to_fine,

@@ -1,5 +1,6 @@
 """Ho et al. 2020: what is measured for its tables and figures."""
 
+from rediffuse.papers.ddpm.bounds import bounds
 from rediffuse.papers.ddpm.coding import table4
 from rediffuse.papers.ddpm.latents import fig7, fig8, fig9
 from rediffuse.papers.ddpm.neighbours import fig15
@@ -12,6 +13,7 @@ MEASURES = {
     "table1": table1,
     "table2": table2,
     "table4": table4,
+    "bounds": bounds,
     "fig1": fig1,
     "fig7": fig7,
     "fig8": fig8,
