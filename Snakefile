@@ -49,7 +49,6 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/artifacts.smk"
-include: "workflow/rules/ddim.smk"
 include: "workflow/rules/report.smk"
 
 

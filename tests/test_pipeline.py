@@ -114,24 +114,30 @@ def test_what_a_change_touches_runs_again_and_nothing_else(made: Path) -> None:
     originals = {path: path.read_text() for path in (figure, published, preset, products, windows)}
     report = {"all", "claims", "report"}
 
-    def of_2015(*measured: str) -> set[str]:
-        """The jobs of the 2015 paper's artifacts, from measuring to drawing."""
-        makes = {name: MAKES["sohl2015"][name] for name in measured}
+    def of(paper: str, *measured: str) -> set[str]:
+        """The jobs of a paper's artifacts, from measuring to drawing."""
+        makes = {name: MAKES[paper][name] for name in measured}
         tabulated, drawn = [name for name in makes if makes[name].is_table], [name for name in makes if makes[name].drawn]
         names = [("measure", measured), ("table", tabulated), ("draw", drawn)]
-        return {f"sohl2015_{step}_{name}" for step, those in names for name in those}
+        return {f"{paper}_{step}_{name}" for step, those in names for name in those}
+
+    def of_2015(*measured: str) -> set[str]:
+        return of("sohl2015", *measured)
+
+    every_figure = {f"ddim_draw_{name}" for name, makes in MAKES["ddim"].items() if makes.drawn}
 
     try:
         figure.write_text(originals[figure].replace('"""Figures of', '"""The figures of') + "\n# a comment\n")
         assert jobs(made) == set(), "a docstring and a comment change nothing"
         figure.write_text(originals[figure].replace("steps S", "steps, S"))
-        assert jobs(made) == {"ddim_figures"} | report
+        assert jobs(made) == every_figure | report
         figure.write_text(originals[figure])
         published.write_text(originals[published].replace("13.36", "13.37"))
-        assert jobs(made) == {"ddim_table1", "ddim_figures"} | report
+        tables = {f"ddim_{step}_{name}" for step in ("table", "draw") for name in ("table1", "table1_released")}
+        assert jobs(made) == tables | report
         published.write_text(originals[published])
         preset.write_text(originals[preset].replace("[10, 20], columns: 6", "[10, 20], columns: 5"))
-        assert jobs(made) == {"ddim_measure", "ddim_table1", "ddim_figures"} | report
+        assert jobs(made) == of("ddim", "fig3") | report
         preset.write_text(originals[preset].replace("hole: 6", "hole: 4"))
         assert jobs(made) == of_2015("fig5") | report
         # Of a network: its own training, and what is measured on it.

@@ -27,6 +27,7 @@ from rediffuse.report.gather import artifacts_of, check_claims, claims_of, metri
 from rediffuse.report.record import dump, stages
 
 PAPERS = ["sohl2015", "ddpm", "ddim"]
+ETAS = ["0.0", "0.2", "0.5", "1.0", "sigma-hat"]
 
 
 @pytest.fixture
@@ -37,14 +38,17 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def sweep(values: dict[int, list[float]], dataset: str = "digits", sd: float = 0.1, n: int = 1000) -> pd.DataFrame:
     """Measurements of DDIM's Table 1: steps -> distances for eta 0, 0.2, 0.5, 1, sigma-hat."""
-    about = {"dataset": dataset, "run": "r", "tau": "linear", "clip": False, "features": "f", "metric": "FID", "unit": "", "sd": sd, "n": n}
+    about = {"dataset": dataset, "run": "r", "tau": "linear", "clip": False, "seed": 0, "features": "f"}
+    about |= {"metric": "FID", "unit": "", "sd": sd, "n": n}
     rows = []
     for S, row in values.items():
-        for k, (eta, value) in enumerate(zip(ddim_tables.ETAS, row, strict=True)):
-            rows.append(about | {"steps": S, "eta": eta, "value": value})
+        for k, (eta, value) in enumerate(zip(ETAS, row, strict=True)):
+            about |= {"steps": S, "distinct": S, "eta": eta}
+            rows.append(about | {"value": value})
             if k:
-                rows.append(about | {"steps": S, "eta": eta, "metric": "FID rise", "value": value - row[k - 1], "sd": sd / 2})
-    return pd.DataFrame(rows)
+                rows.append(about | {"metric": "FID rise", "value": value - row[k - 1], "sd": sd / 2})
+    columns = ["dataset", "run", "steps", "eta", "tau", "distinct", "clip", "seed", "features", "metric", "unit", "value", "sd", "n"]
+    return pd.DataFrame(rows)[columns]
 
 
 def with_sweep(layout: Layout, values: dict[int, list[float]], **keys: object) -> Layout:

@@ -99,6 +99,17 @@ PRESET: dict[str, Any] = {
         "inks": {"kind": "ancestral", "run": "ink", "n": 12, "chunk": 12},
         "plain": {"kind": "ancestral", "run": "digits", "n": 12, "chunk": 4, "shards": 2},
         "sweep": {"kind": "ddim", "run": "digits", "steps": [2, 3], "eta": [0, "sigma-hat"], "tau": "linear", "n": 12, "chunk": 6},
+        "whole": {
+            "kind": "ddim",
+            "run": "digits",
+            "steps": [6],
+            "eta": [0, 1, "probability-flow", "dpm-solver++"],
+            "tau": "linear",
+            "seeds": [0, 5],
+            "n": 12,
+            "chunk": 12,
+        },
+        "released": {"kind": "ddim", "run": "digits", "steps": [2, 3], "eta": [0], "tau": "released-quadratic", "n": 12, "chunk": 12},
     },
     "papers": {
         "sohl2015": {
@@ -149,9 +160,15 @@ PRESET: dict[str, Any] = {
             "fig15": {"samples": "plain", "features": "classifier", "rows": 3, "columns": 2},
         },
         "ddim": {
-            "table1": {"samples": ["sweep"], "features": "classifier"},
+            "table1": {"samples": ["sweep", "whole"], "features": "classifier"},
+            "table1_released": {"samples": ["released"], "features": "classifier"},
+            "table2": {"run": "digits", "steps": [2, 3, 6], "n": 6},
             "fig3": {"samples": ["sweep"], "steps": [2, 3], "columns": 3},
             "fig4": {"run": "digits", "steps": [2, 3], "n": 2, "repeats": 1},
+            "fig5": {"run": "digits", "steps": [2, 6], "features": "classifier", "n": 6, "columns": 3},
+            "fig6": {"run": "digits", "steps": 2, "lines": 2},
+            "fig7": {"ddpm": "plain", "samples": ["sweep", "whole"], "steps": [6, 2], "rows": 2, "columns": 3},
+            "frontier": {"ddpm": "plain", "samples": ["sweep", "whole"], "features": "classifier"},
         },
     },
 }

@@ -1,6 +1,6 @@
 """`rediffuse sample`: one shard of a set of samples. A shard is a job; samples do not depend on how they are cut into shards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,18 @@ from numpy.typing import NDArray
 from rediffuse.config import AncestralSamples, Samples, SweepSamples
 from rediffuse.errors import UserError
 from rediffuse.files import Arrays, read_arrays, write_arrays
+from rediffuse.processes.denoiser import Denoiser
 from rediffuse.progress import track
 from rediffuse.runs import LoadedRun
-from rediffuse.samplers import ancestral, ddim
+from rediffuse.samplers import ancestral, ddim, solvers
 from rediffuse.samplers.noise import SampleNoise
 from rediffuse.samplers.steps import SUBSEQUENCES
 
 MADE_BY = "rediffuse sample"
+SOLVERS: dict[str, Callable[[Denoiser, torch.Tensor, Sequence[int]], torch.Tensor]] = {
+    "probability-flow": solvers.probability_flow,
+    "dpm-solver++": solvers.dpm_solver_pp,
+}
 
 
 @dataclass(frozen=True)
@@ -27,23 +32,24 @@ class Cell:
 
     steps: int
     eta: float | str
-    """A number, "sigma-hat", or "ancestral"."""
+    """A number, "sigma-hat", the name of a solver, or "ancestral"."""
     tau: str
+    seed: int
     clip: bool
     """Whether x0-hat is clipped to [-1, 1]; never of continuous data, which lie beyond."""
 
     @property
     def key(self) -> str:
-        return f"S{self.steps}-{self.eta}"
+        return f"S{self.steps}-{self.eta}-{self.seed}"
 
 
 def cells(samples: Samples, T: int) -> list[Cell]:
     """The cells of a set of samples."""
     match samples:
-        case AncestralSamples():
-            return [Cell(T, "ancestral", "linear", clip=True)]
-        case SweepSamples(steps=steps, eta=etas, tau=tau):
-            return [Cell(S, eta, tau, clip=eta == ddim.SIGMA_HAT) for S in steps for eta in etas]
+        case AncestralSamples(seed=seed):
+            return [Cell(T, "ancestral", "linear", seed, clip=True)]
+        case SweepSamples(steps=steps, eta=etas, tau=tau, seeds=seeds):
+            return [Cell(S, eta, tau, seed, clip=eta == ddim.SIGMA_HAT) for S in steps for eta in etas for seed in seeds]
 
 
 def chunks(samples: Samples, shard: int) -> list[range]:
@@ -52,15 +58,17 @@ def chunks(samples: Samples, shard: int) -> list[range]:
     return [range(start, min(start + samples.chunk, samples.n)) for start in starts[shard :: samples.shards]]
 
 
-def draw(loaded: LoadedRun, cell: Cell, indices: range, seed: int, device: torch.device) -> torch.Tensor:
+def draw(loaded: LoadedRun, cell: Cell, indices: Sequence[int], device: torch.device) -> torch.Tensor:
     """The samples of a cell with these indices, shape (len(indices), *shape), as the network sees data."""
-    noise = SampleNoise(seed, indices, loaded.about.shape, device)
+    noise = SampleNoise(cell.seed, indices, loaded.about.shape, device)
     x_T = noise()
     if cell.eta == "ancestral":
         return ancestral.sample(loaded.reverse(cell.clip), x_T, noise)
-    tau = SUBSEQUENCES[cell.tau](loaded.T, cell.steps)
+    denoiser, tau = loaded.denoiser(cell.clip), SUBSEQUENCES[cell.tau](loaded.T, cell.steps)
+    if cell.eta in SOLVERS:
+        return SOLVERS[str(cell.eta)](denoiser, x_T, tau)
     eta: Any = cell.eta
-    return ddim.sample(loaded.denoiser(cell.clip), x_T, tau, eta, noise)
+    return ddim.sample(denoiser, x_T, tau, eta, noise)
 
 
 def sample(samples: Samples, loaded: LoadedRun, shard: int, device: torch.device, path: Path, to_levels: Any, what: str) -> None:
@@ -68,7 +76,7 @@ def sample(samples: Samples, loaded: LoadedRun, shard: int, device: torch.device
     drawn: Arrays = {}
     jobs = [(cell, indices) for cell in cells(samples, loaded.T) for indices in chunks(samples, shard)]
     for cell, indices in track(jobs, len(jobs), what, samples.chunk):
-        x = to_levels(draw(loaded, cell, indices, samples.seed, device).float().cpu().numpy())
+        x = to_levels(draw(loaded, cell, indices, device).float().cpu().numpy())
         drawn[cell.key] = np.concatenate([drawn[cell.key], x]) if cell.key in drawn else x
     write_arrays(path, drawn)
 

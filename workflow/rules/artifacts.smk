@@ -10,10 +10,13 @@ for paper, artifact in ASKED:
                 f"{paper}_measure_{artifact}"
             input:
                 **inputs_of(paper, artifact),
+                after=[LAYOUT.artifact(paper, name) for name in makes.after],
             output:
                 measured_files(paper, artifact),
             log:
                 LOGS / f"{paper}-measure-{artifact}.log",
+            # All cores: nothing runs beside a measurement of time.
+            threads: workflow.cores if makes.alone else 1
             params:
                 paper=paper,
                 artifact=artifact,
@@ -78,3 +81,8 @@ rule sohl2015:
 rule ddpm:
     input:
         paper_targets("ddpm"),
+
+
+rule ddim:
+    input:
+        paper_targets("ddim"),

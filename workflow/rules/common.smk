@@ -9,10 +9,8 @@ PAPERS = [
 ASKED = [
     (paper, artifact)
     for paper in PAPERS
-    if paper in MAKES
     for artifact in asked(LAYOUT, paper)
 ]
-DDIM_FILES = ["table1.csv", "table1.md", "table1.png", "fig3.png", "fig4.png"]
 
 
 def options(block):
@@ -59,7 +57,7 @@ def inputs_of(paper, artifact):
             for name in (value if isinstance(value, list) else [value])
         ]
 
-    samples = named("samples", "digits")
+    samples = named("samples", "digits", "ddpm")
     if (paper, artifact) == ("ddpm", "table1"):
         samples = PRESET.papers.ddpm.scored()
     runs = named("run", "leaves", "runs", "features")
@@ -114,8 +112,7 @@ def paper_files(paper):
     """The tables and figures that are made of a paper; none if the preset leaves it out."""
     if paper not in PAPERS:
         return []
-    names = DDIM_FILES if paper == "ddim" else []
-    names = names + [
+    names = [
         name
         for of, artifact in ASKED
         if of == paper

@@ -1,16 +1,28 @@
 """What is made of Song et al. 2020: a block an artifact."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from rediffuse.config.base import Count, Name, Options
+from rediffuse.config.base import Count, Name, Options, Seed, Several
+
+Steps = Annotated[list[Count], Field(min_length=2)]
 
 
 class SweepTable(Options):
     samples: Annotated[list[Name], Field(min_length=1)]
     """Sweeps of one run; each may have its own n, since the distance is only compared within one number of steps."""
     features: Name
+
+
+class Reconstruction(Options):
+    """Table 2: test images to x_T and back."""
+
+    run: Name
+    steps: Steps
+    n: Several
+    """Test images (all, if there are fewer)."""
+    tau: Literal["linear", "quadratic"] = "linear"
 
 
 class SweepGrid(Options):
@@ -21,14 +33,69 @@ class SweepGrid(Options):
 
 class Timing(Options):
     run: Name
-    steps: Annotated[list[Count], Field(min_length=2)]
+    steps: Steps
     n: Count
     """Images drawn at a time."""
     repeats: Count
     """Times that each number of steps is timed; the median is reported."""
 
 
+class Consistency(Options):
+    """Figure 5: what one x_T becomes at several numbers of steps."""
+
+    run: Name
+    steps: Steps
+    """The last is what the others are compared with."""
+    features: Name
+    n: Several
+    """Latents whose images are compared."""
+    columns: Count = 8
+    """Latents drawn."""
+    seed: Seed = 0
+
+
+class Interpolation(Options):
+    """Figures 6 and 11: spherical interpolation of latents, along lines and between four corners."""
+
+    run: Name
+    steps: Count
+    lines: Count = 4
+    seed: Seed = 0
+
+
+class ThreeSamplers(Options):
+    """Figure 7: samples of DDPM, and of DDIM at two numbers of steps."""
+
+    ddpm: Name
+    """Ancestral samples."""
+    samples: Annotated[list[Name], Field(min_length=1)]
+    """Sweeps that have eta 0 at these steps."""
+    steps: Annotated[list[Count], Field(min_length=2, max_length=2)]
+    rows: Count = 6
+    columns: Count = 6
+
+
+class Frontier(Options):
+    """Quality against seconds, of every sampler at one n."""
+
+    ddpm: Name
+    """Ancestral samples of the same run."""
+    samples: Annotated[list[Name], Field(min_length=1)]
+    features: Name
+
+
 class DDIM(Options):
-    table1: SweepTable
-    fig3: SweepGrid
-    fig4: Timing
+    """Tables and figures of Song et al. 2020; one that is left out is not made."""
+
+    table1: SweepTable | None = None
+    table1_released: SweepTable | None = None
+    table2: Reconstruction | None = None
+    fig3: SweepGrid | None = None
+    fig4: Timing | None = None
+    fig5: Consistency | None = None
+    fig6: Interpolation | None = None
+    fig7: ThreeSamplers | None = None
+    frontier: Frontier | None = None
+
+    of: ClassVar[dict[str, str]] = {"fig11": "fig6"}
+    """Figures that are drawn from what was measured for another artifact."""

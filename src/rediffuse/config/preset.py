@@ -7,7 +7,7 @@ from pydantic import model_validator
 from rediffuse.config.base import wrong
 from rediffuse.config.catalogue import IMAGES, Catalogue, coarsest, distinct, named, side
 from rediffuse.config.data import Digits
-from rediffuse.config.ddim import DDIM
+from rediffuse.config.ddim_fits import ddim_fits
 from rediffuse.config.ddpm import ParametrisationTable
 from rediffuse.config.ddpm_fits import ddpm_fits
 from rediffuse.config.papers import Papers
@@ -33,7 +33,7 @@ class Preset(Catalogue):
         if self.papers.ddpm:
             ddpm_fits(self, self.papers.ddpm)
         if self.papers.ddim:
-            self._check_ddim(self.papers.ddim)
+            ddim_fits(self, self.papers.ddim)
         return self
 
     def _check_runs(self) -> None:
@@ -96,26 +96,4 @@ class Preset(Catalogue):
                 self.check_steps(f"{key}.steps", samples.steps, samples.run)
                 distinct(f"{key}.steps", samples.steps)
                 distinct(f"{key}.eta", samples.eta)
-
-    def _check_ddim(self, paper: DDIM) -> None:
-        sweeps = {name: samples for name, samples in self.samples.items() if isinstance(samples, SweepSamples)}
-        for key, names in (("papers.ddim.table1.samples", paper.table1.samples), ("papers.ddim.fig3.samples", paper.fig3.samples)):
-            for name in names:
-                named(key, name, sweeps)
-            if len({sweeps[name].run for name in names}) > 1:
-                raise wrong(key, names, "sweeps of one run")
-            if any((sweeps[name].eta, sweeps[name].seed) != (sweeps[names[0]].eta, sweeps[names[0]].seed) for name in names):
-                raise wrong(key, names, "sweeps of the same eta and seed")
-            steps = [S for name in names for S in sweeps[name].steps]
-            if len(set(steps)) < len(steps):
-                raise wrong(key, names, "sweeps that share no number of steps")
-        self.check_features("papers.ddim.table1.features", paper.table1.features, sweeps[paper.table1.samples[0]].run)
-        for S in paper.fig3.steps:
-            named("papers.ddim.fig3.steps", S, dict.fromkeys(steps))
-        least = min(sweeps[name].n for name in paper.fig3.samples)
-        if paper.fig3.columns > least:
-            raise wrong("papers.ddim.fig3.columns", paper.fig3.columns, f"at most {least}, the least n of its samples")
-        named(
-            "papers.ddim.fig4.run", paper.fig4.run, {name: run for name, run in self.runs.items() if not isinstance(run.process, Binomial)}
-        )
-        self.check_steps("papers.ddim.fig4.steps", paper.fig4.steps, paper.fig4.run)
+                distinct(f"{key}.seeds", samples.seeds)

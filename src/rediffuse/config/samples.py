@@ -7,6 +7,10 @@ from pydantic import Field
 from rediffuse.config.base import Count, Name, Options, Seed
 
 
+Rule = Literal["sigma-hat", "probability-flow", "dpm-solver++"]
+"""Rows of DDIM's Table 1 that are no value of eta."""
+
+
 class SampleOptions(Options):
     run: Name
     n: Annotated[int, Field(ge=10)]
@@ -15,23 +19,26 @@ class SampleOptions(Options):
     """Samples drawn at a time; shards are cut at multiples of it."""
     shards: Count = 1
     """Jobs that the samples are drawn in."""
-    seed: Seed = 0
 
 
 class AncestralSamples(SampleOptions):
     """All T steps with the run's own variance, x0-hat clipped (DDPM)."""
 
     kind: Literal["ancestral"]
+    seed: Seed = 0
 
 
 class SweepSamples(SampleOptions):
-    """Every eta at every number of steps (DDIM, Table 1); sigma-hat is clipped and the rest is not, as released."""
+    """Every row at every number of steps (DDIM, Table 1); sigma-hat is clipped and the rest is not, as released."""
 
     kind: Literal["ddim"]
     steps: Annotated[list[Count], Field(min_length=1)]
-    eta: Annotated[list[Annotated[float, Field(ge=0, le=1)] | Literal["sigma-hat"]], Field(min_length=1)]
+    eta: Annotated[list[Annotated[float, Field(ge=0, le=1)] | Rule], Field(min_length=1)]
+    """A number, sigma-hat, or another solver of the equation of eta 0."""
     tau: Literal["linear", "quadratic", "released-uniform", "released-quadratic"]
     """The sub-sequence of 1..T that the steps run on."""
+    seeds: Annotated[list[Seed], Field(min_length=1)] = [0]
+    """Each cell is drawn with each of them, n samples every time."""
 
 
 Samples = Annotated[AncestralSamples | SweepSamples, Field(discriminator="kind")]

@@ -18,6 +18,10 @@ class Makes(NamedTuple):
     published: list[str] = []
     """CSVs beside the paper's module that its table reads."""
     drawn: list[str] = []
+    after: list[str] = []
+    """Files of the paper, of other artifacts, that it is measured from."""
+    alone: bool = False
+    """Whether nothing may run beside its measurement, which is of time."""
 
     @property
     def is_table(self) -> bool:
@@ -63,8 +67,22 @@ MAKES: dict[str, dict[str, Makes]] = {
         "terms": Makes(drawn=["terms.png"]),
         "bounds": Makes("bounds", [TABLE]),
     },
+    "ddim": {
+        "table1": Makes("sweeps", [TABLE], ["published_table1"], drawn=["table1.png"]),
+        "table1_released": Makes("sweeps", [TABLE], ["published_table1"], drawn=["table1_released.png"]),
+        "table2": Makes("reconstruction", [TABLE], ["published_table2"], drawn=["table2.png"]),
+        "fig1": Makes(drawn=["fig1.png"]),
+        "fig2": Makes(drawn=["fig2.png"]),
+        "fig3": Makes("sweeps", ["fig3.npz"], drawn=["fig3.png"]),
+        "fig4": Makes("timing", ["fig4.csv"], drawn=["fig4.png"], alone=True),
+        "fig5": Makes("latents", ["fig5.npz", "fig5.csv"], drawn=["fig5.png"]),
+        "fig6": Makes("latents", ["fig6.npz"], drawn=["fig6.png"]),
+        "fig7": Makes("sweeps", ["fig7.npz"], drawn=["fig7.png"]),
+        "fig11": Makes(drawn=["fig11.png"]),
+        "frontier": Makes("timing", ["frontier.csv"], drawn=["frontier.png"], after=["fig4.csv"]),
+    },
 }
-"""Paper -> artifact -> how it is made. Ddim's rules are written out: they share their measurements otherwise."""
+"""Paper -> artifact -> how it is made."""
 
 
 def asked(layout: Layout, paper: str) -> list[str]:

@@ -57,6 +57,20 @@ def beside(
     return table[[*leading, *MEASURED, *PUBLISHED]]
 
 
+def over_seeds(measured: pd.DataFrame, errors: Collection[str] = ()) -> pd.DataFrame:
+    """Rows that differ by their seed alone as one: the mean over seeds, its deviation between them, and their number. A single run keeps
+    its own deviation.
+
+    errors: metrics that are differences, of which `sd` is the standard error of the mean instead.
+    """
+    keys = [column for column in measured.columns if column not in ("seed", "value", "sd")]
+    groups = measured.groupby(keys, sort=False, dropna=False)
+    table = groups.agg(value=("value", "mean"), between=("value", "std"), own=("sd", "first"), seeds=("value", "size")).reset_index()
+    divisor = (table["seeds"] ** 0.5).where(table["metric"].isin(list(errors)), 1.0)
+    table["sd"] = (table["between"] / divisor).fillna(table["own"])
+    return table[[*keys[: keys.index("metric")], "seeds", *MEASURED]]
+
+
 def number(value: float, sd: float = float("nan")) -> str:
     """A number to four figures, its deviation to two; a dash where there is none."""
     if pd.isna(value):

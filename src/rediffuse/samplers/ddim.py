@@ -1,4 +1,4 @@
-"""The generalised sampler of Song et al. 2020: DDIM at eta = 0, DDPM at eta = 1, and the sigma-hat of their Table 1."""
+"""The generalised sampler of Song et al. 2020: DDIM at eta = 0, DDPM at eta = 1, the sigma-hat of their Table 1; and DDIM's encoder."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -46,6 +46,24 @@ def sample(
             x = x + sigma_noise * noise()
         if callback:
             callback(Step(t, s, x, x0, eps))
+    return x
+
+
+@torch.inference_mode()
+def encode(denoiser: Denoiser, x0: Tensor, tau: Sequence[int], callback: Callable[[Step], None] | None = None) -> Tensor:
+    """x_T of x_0: DDIM's ordinary differential equation (eq. 13 and 14) the other way, from 0 along tau, by as many steps.
+
+    Each step from t to s > t takes eps at where it starts, as the decoder does at its own; at t = 0, which no network was trained on, it
+    is eps(x_0, 1). x_0 is never thrown away: eq. 9 gives it back exactly at t = 0, where alpha_bar is 1. There is no noise to draw: the
+    sampler with eta > 0 has no inverse.
+    """
+    x, process = x0, denoiser.process
+    for t, s in zip([0, *tau[:-1]], tau, strict=True):
+        eps = denoiser(x, max(t, 1)).eps
+        x0_hat = process.x0_from_eps(x, t, eps)
+        x = process.q_sample(x0_hat, s, eps)
+        if callback:
+            callback(Step(t, s, x, x0_hat, eps))
     return x
 
 

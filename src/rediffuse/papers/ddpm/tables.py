@@ -15,20 +15,11 @@ def table1(layout: Layout) -> None:
     """Table 1 as CSV and Markdown: runs of several seeds by mean and deviation, what L changes against L_simple, and below ours the
     published rows of other models."""
     measured = tables.read(layout.measurements("ddpm", "table1"), MADE_BY)
-    table = pd.concat([over_seeds(measured), difference(measured)], ignore_index=True)
+    table = pd.concat([tables.over_seeds(measured), difference(measured)], ignore_index=True)
     stands_for = dict.fromkeys(measured["dataset"].unique(), "CIFAR-10")
     table = tables.beside(table, tables.published("ddpm", "published_table1"), ["row", "split"], stands_for)
     tables.write(layout.artifact("ddpm", "table1.csv"), table)
     layout.write_text("ddpm", "table1.md", _table1(table))
-
-
-def over_seeds(measured: pd.DataFrame) -> pd.DataFrame:
-    """Rows that differ by their seed alone as one: the mean over seeds, its deviation between them, and their number. A single run keeps
-    its own deviation."""
-    keys = [column for column in measured.columns if column not in ("seed", "value", "sd")]
-    groups = measured.groupby(keys, sort=False, dropna=False)
-    table = groups.agg(value=("value", "mean"), between=("value", "std"), own=("sd", "first"), seeds=("value", "size")).reset_index()
-    return table.assign(sd=table["between"].fillna(table["own"]))[[*keys[: keys.index("metric")], "seeds", *tables.MEASURED]]
 
 
 def difference(measured: pd.DataFrame) -> pd.DataFrame:
