@@ -25,6 +25,9 @@ PresetOption = Annotated[
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the GPU where there is one.")]
 Paper = Annotated[str, typer.Argument(help="sohl2015, ddpm or ddim.")]
+OutOption = Annotated[Path | None, typer.Option(help="Write samples of a run to this file, .png or .npz, apart from the pipeline.")]
+StepsOption = Annotated[int, typer.Option(help="S: steps of the accelerated sampler, of T.")]
+SeedOption = Annotated[int, typer.Option(help="Of the latents: sample i of a seed is always the same.")]
 Artifacts = Annotated[list[str], typer.Argument(help="As the paper numbers them: table1, fig3, ...")]
 
 
@@ -94,12 +97,23 @@ def import_weights(
 
 @app.command()
 def sample(
-    name: Annotated[str, typer.Argument(help="A set of samples of the preset.")],
+    name: Annotated[str, typer.Argument(help="A set of samples of the preset; with --out, a run.")],
     shard: Annotated[int, typer.Option(help="Which of the set's shards, from 1.")] = 1,
+    out: OutOption = None,
+    steps: StepsOption = 50,
+    eta: Annotated[str, typer.Option(help="0 (DDIM) to 1 (DDPM), sigma-hat, probability-flow or dpm-solver++.")] = "0",
+    n: Annotated[int, typer.Option(help="Samples.")] = 64,
+    seed: SeedOption = 0,
     preset: PresetOption = "laptop",
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw one shard of a set of samples from its trained run."""
+    """Draw one shard of a set of samples from its trained run; or, with --out, samples of a run by options of your own."""
+    if out is not None:
+        _free(out)
+        from rediffuse.model import load as load_model
+
+        _write(out, load_model(name, preset, device).sample(n, steps, _number(eta), seed))
+        return
     layout = _layout(preset)
     _known("samples", name, layout.preset.samples)
     samples = layout.preset.samples[name]
@@ -124,6 +138,58 @@ def sample(
     else:
         run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
     write_json(path.with_suffix(".json"), facts(time.monotonic() - start, where))
+
+
+@app.command()
+def encode(
+    run: Annotated[str, typer.Argument(help="A run of the preset.")],
+    out: Annotated[Path, typer.Option(help="The file to write: .npz, with x0, x_T and what x_T is decoded to.")],
+    images: Annotated[Path | None, typer.Option(help="An .npz with one array (n, C, R, R) on [-1, 1]; else its data's test images.")] = None,
+    steps: StepsOption = 50,
+    n: Annotated[int, typer.Option(help="Images, the first of them.")] = 64,
+    preset: PresetOption = "laptop",
+    device: DeviceOption = "auto",
+) -> None:
+    """Take images to their latents x_T and back by DDIM; writes both, and prints the squared error a dimension on [0, 1]."""
+    _free(out, (".npz",))
+    if n < 1:
+        raise UserError(f"--n: found {n}; expected at least 1")
+    from rediffuse.datasets.prepared import load
+    from rediffuse.files import read_arrays, write_arrays
+    from rediffuse.model import load as load_model
+
+    model = load_model(run, preset, device)
+    if images is None:
+        layout = _layout(preset)
+        x0 = load(layout.dataset(layout.preset.runs[run].dataset)).x("test")
+    else:
+        found = read_arrays(images, "numpy.savez")
+        if len(found) != 1:
+            raise UserError(f"{images}: found {len(found)} arrays; expected one, of images")
+        (x0,) = found.values()
+    x0 = x0[:n].astype("float32")
+    x_T = model.encode(x0, steps)
+    back = model.decode(x_T, steps)
+    write_arrays(out, {"x0": x0, "x_T": x_T, "decoded": back})
+    print(f"{out}: {len(x0)} latents, S = {steps}; there and back {((back - x0) ** 2).mean() / 4:.3g} a dimension, squared, on [0, 1]")
+
+
+@app.command()
+def interpolate(
+    run: Annotated[str, typer.Argument(help="A run of the preset.")],
+    out: Annotated[Path, typer.Option(help="The file to write: .png or .npz.")],
+    steps: StepsOption = 50,
+    lines: Annotated[int, typer.Option(help="Pairs of latents.")] = 4,
+    seed: SeedOption = 0,
+    preset: PresetOption = "laptop",
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw images along lines on the sphere between two latents each (slerp), by DDIM."""
+    _free(out)
+    from rediffuse.model import load as load_model
+
+    x = load_model(run, preset, device).interpolate(lines, steps=steps, seed=seed)
+    _write(out, x.reshape(-1, *x.shape[2:]), columns=x.shape[1])
 
 
 @app.command()
@@ -180,6 +246,36 @@ def record(preset: PresetOption = "laptop") -> None:
     from rediffuse.report.record import record as run
 
     print("\n".join(run(layout)))
+
+
+def _free(out: Path, suffixes: tuple[str, ...] = (".png", ".npz")) -> None:
+    """That a file can be what is asked for, told before the work."""
+    if out.suffix not in suffixes:
+        raise UserError(f"--out: found {out}; expected a name that ends in {' or '.join(suffixes)}")
+    if out.is_dir():
+        raise UserError(f"--out: found the folder {out}; expected a file")
+
+
+def _number(eta: str) -> float | str:
+    try:
+        return float(eta)
+    except ValueError:
+        return eta
+
+
+def _write(out: Path, x: Any, columns: int | None = None) -> None:
+    """Images as one picture, or as they are."""
+    from rediffuse.files import write_arrays
+
+    if out.suffix == ".npz":
+        write_arrays(out, {"x": x})
+    elif x.ndim != 4:
+        raise UserError(f"--out: found {out} for vectors; expected a name that ends in .npz")
+    else:
+        from rediffuse.figures.style import save_images
+
+        save_images(x, columns, out)
+    print(f"{out}: {len(x)} samples")
 
 
 def _layout(preset: str, paper: str | None = None) -> "Layout":

@@ -65,6 +65,18 @@ def tile(images: NDArray[Any], rows: int, columns: int, gap: int = 1) -> NDArray
     return picture[..., 0] if picture.shape[-1] == 1 else picture
 
 
+def save_images(images: NDArray[Any], columns: int | None, path: Path) -> None:
+    """Write images of shape (n, C, R, R) on [-1, 1] as one PNG, enlarged until it is some 600 pixels wide; near a square by default."""
+    columns = columns or max(1, round(len(images) ** 0.5))
+    rows = -(-len(images) // columns)
+    blank = np.ones((rows * columns - len(images), *images.shape[1:]), dtype=images.dtype)
+    picture = (tile(np.concatenate([images, blank]), rows, columns) * 255).round().astype(np.uint8)
+    scale = max(1, 600 // picture.shape[1])
+    buffer = io.BytesIO()
+    Image.fromarray(picture.repeat(scale, 0).repeat(scale, 1)).save(buffer, format="PNG")
+    write_bytes(path, buffer.getvalue())
+
+
 def show(axes: Any, picture: NDArray[Any], title: str = "") -> None:
     """A picture on axes, its pixels sharp, no ticks."""
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
