@@ -1,7 +1,6 @@
 """Ho et al. 2020 from the tiny preset to its claims, by the commands that the rules call; and verdicts that can go either way."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from PIL import Image
 from pydantic import ValidationError
 from tiny import GONE
 
-from rediffuse.config.ddpm import CELLS
 from rediffuse.datasets.prepared import load
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict, one
@@ -27,35 +25,12 @@ from rediffuse.samplers.noise import SampleNoise
 
 CPU = torch.device("cpu")
 PRESET = ("--preset", "tiny.yaml")
-ALONE = {
-    "papers.sohl2015": GONE,
-    "papers.ddim": GONE,
-    "samples.inks": GONE,
-    "samples.sweep": GONE,
-    **{f"runs.{name}": GONE for name in ("roll", "rates", "beat", "leaves", "bark", "ink")},
-    **{f"datasets.{name}": GONE for name in ("roll", "beat", "leaves", "bark", "ink")},
-}
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny preset's part of this paper was made, whole."""
-    folder = tmp_path_factory.mktemp("ddpm")
-    tiny.write(folder / "tiny.yaml", tiny.preset(ALONE))
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        commands = ["prepare digits", "train digits", "train classifier", "sample plain --shard 1", "sample plain --shard 2"]
-        for cell in (f"{cell.name}-{seed}" for cell in CELLS for seed in (0, 1)):
-            commands += [f"train {cell}", f"sample {cell}"]
-        for artifact, makes in MAKES["ddpm"].items():
-            commands += [f"measure ddpm {artifact}"] * bool(makes.measured) + [f"table ddpm {artifact}"] * makes.is_table
-        commands += [f"figure ddpm {artifact}" for artifact, makes in MAKES["ddpm"].items() if makes.drawn]
-        for command in [*commands, "claims ddpm", "report"]:
-            assert tiny.rediffuse(*command.split(), *PRESET) == 0, command
-    finally:
-        os.chdir(before)
-    return folder
+    return tiny.make(tmp_path_factory.mktemp("ddpm"), "ddpm", tiny.without("sohl2015", "ddim"))
 
 
 @pytest.fixture

@@ -136,7 +136,10 @@ WRONG = {
     "an encoder with eta": ("encode digits --out x.npz --eta 0.5", "No such option: --eta"),
     "no image": ("encode digits --out x.npz --steps 2 --n 0", "--n: found 0; expected at least 1"),
     "images that are not there": ("encode digits --out x.npz --images none.npz", "none.npz: not found; "),
-    "images of points": ("encode digits --out x.npz --steps 2 --images flat.npz", "images: found shape (3, 2); expected finite numbers of "),
+    "images of points": (
+        "encode digits --out x.npz --steps 2 --images flat.npz",
+        "images: found shape (3, 2); expected finite numbers of ",
+    ),
     "two arrays": ("encode digits --out x.npz --images two.npz", "two.npz: found 2 arrays; expected one, of images"),
     "a folder": ("sample digits --out folder.png", "--out: found the folder folder.png; expected a file"),
 }

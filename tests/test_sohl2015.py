@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -32,7 +31,6 @@ from rediffuse.papers.sohl2015 import bounds, common, gaps
 from rediffuse.papers.sohl2015.common import PerfectNetwork
 from rediffuse.papers.sohl2015.equations import ROWS
 from rediffuse.papers.sohl2015.measure import MEASURES
-from rediffuse.papers.sohl2015.tables import TABLES
 from rediffuse.paths import Layout
 from rediffuse.presets import load_preset
 from rediffuse.processes import schedules
@@ -46,11 +44,9 @@ CPU = torch.device("cpu")
 PRESET = ("--preset", "tiny.yaml")
 ALONE = {
     # the other papers' networks and samples are not made
-    "papers.ddpm": GONE,
-    "papers.ddim": GONE,
+    **tiny.without("ddpm", "ddim"),
     "features": GONE,
     "samples.plain": GONE,
-    "samples.sweep": GONE,
     "runs.digits": GONE,
     "datasets.digits": GONE,
     # beat's base rate is 0.3 and its data's mean 1/3: the upper bound of eq. 24 is not sure there, as it is at 1/3
@@ -62,20 +58,7 @@ ALONE = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the tiny preset's part of this paper was made, whole."""
-    folder = tmp_path_factory.mktemp("sohl2015")
-    preset = tiny.preset(ALONE)
-    tiny.write(folder / "tiny.yaml", preset)
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        commands = [f"prepare {name}" for name in preset["datasets"]] + [f"train {name}" for name in preset["runs"]]
-        commands += ["sample inks", *[f"measure sohl2015 {artifact}" for artifact in MEASURES]]
-        commands += [f"table sohl2015 {artifact}" for artifact in TABLES] + [f"figure sohl2015 {artifact}" for artifact in FIGURES]
-        for command in [*commands, "claims sohl2015", "report"]:
-            assert tiny.rediffuse(*command.split(), *PRESET) == 0, command
-    finally:
-        os.chdir(before)
-    return folder
+    return tiny.make(tmp_path_factory.mktemp("sohl2015"), "sohl2015", ALONE)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A preset smaller than any that is shipped, and the command line called inside this process."""
 
 import copy
+import os
 import resource
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from rediffuse.cli import main
+from rediffuse.papers.makes import MAKES
+from rediffuse.presets import Preset
 
 TRAINING = {"steps": 20, "batch": 8, "lr": 1e-3, "ema_decay": 0.7}
 CONV = {"kind": "multi-scale", "scales": 2, "filters": 2, "conv_layers": 1, "upper_units": 2, "upper_layers": 1, "bumps": 2}
@@ -193,6 +196,37 @@ def changed(options: Any, changes: dict[str, Any]) -> Any:
         else:
             block[last] = value
     return options
+
+
+def without(*papers: str) -> dict[str, Any]:
+    """Changes that leave papers out, and of the rest what only 2015 uses, where it is among them."""
+    changes: dict[str, Any] = {f"papers.{paper}": GONE for paper in papers}
+    if "sohl2015" in papers:
+        changes |= {"samples.inks": GONE}
+        changes |= {f"runs.{name}": GONE for name in ("roll", "rates", "beat", "leaves", "bark", "ink")}
+        changes |= {f"datasets.{name}": GONE for name in ("roll", "beat", "leaves", "bark", "ink")}
+    if "ddim" in papers:
+        changes |= {f"samples.{name}": GONE for name in ("sweep", "whole", "released")}
+    return changes
+
+
+def make(folder: Path, paper: str, changes: dict[str, Any]) -> Path:
+    """Make everything of one paper in a folder, from data to claims, by the commands that the rules call."""
+    content = Preset.model_validate(preset(changes))
+    write(folder / "tiny.yaml", preset(changes))
+    commands = [f"prepare {name}" for name in content.datasets] + [f"train {name}" for name in content.runs | content.features]
+    commands += [f"sample {name} --shard {k + 1}" for name, samples in content.samples.items() for k in range(samples.shards)]
+    for artifact, makes in MAKES[paper].items():
+        commands += [f"measure {paper} {artifact}"] * bool(makes.measured) + [f"table {paper} {artifact}"] * makes.is_table
+    commands += [f"figure {paper} {artifact}" for artifact, makes in MAKES[paper].items() if makes.drawn]
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        for command in [*commands, f"claims {paper}", "report"]:
+            assert rediffuse(*command.split(), "--preset", "tiny.yaml") == 0, command
+    finally:
+        os.chdir(before)
+    return folder
 
 
 def write(path: Path, options: Any) -> Path:

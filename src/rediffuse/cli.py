@@ -144,7 +144,9 @@ def sample(
 def encode(
     run: Annotated[str, typer.Argument(help="A run of the preset.")],
     out: Annotated[Path, typer.Option(help="The file to write: .npz, with x0, x_T and what x_T is decoded to.")],
-    images: Annotated[Path | None, typer.Option(help="An .npz with one array (n, C, R, R) on [-1, 1]; else its data's test images.")] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="An .npz with one array (n, C, R, R) on [-1, 1]; else its data's test images.")
+    ] = None,
     steps: StepsOption = 50,
     n: Annotated[int, typer.Option(help="Images, the first of them.")] = 64,
     preset: PresetOption = "laptop",

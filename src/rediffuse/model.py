@@ -41,9 +41,9 @@ class Model:
         alone, as released. Raises UserError for an eta or steps that are not.
         """
         self._check(n=n, seed=seed)
-        self._tau(steps, tau)
         if eta not in RULES and not (isinstance(eta, float | int) and 0 <= eta <= 1):
             raise UserError(f"eta: found {eta!r}; expected 0 to 1, or one of {', '.join(RULES)}")
+        self._tau(steps, tau)
         cell = Cell(steps, eta, tau, seed, clip=eta == ddim.SIGMA_HAT)
         starts = range(0, n, self.batch)
         parts = [

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from rediffuse.config.base import Count, Name, Options, Seed
 
-
 Rule = Literal["sigma-hat", "probability-flow", "dpm-solver++"]
 """Rows of DDIM's Table 1 that are no value of eta."""
 

@@ -34,8 +34,9 @@ def _heat_maps(layout: Layout, artifact: str) -> None:
     ours = table[table["value"].notna()]
     etas = list(dict.fromkeys(ours["eta"]))
     theirs = table[(table["published_dataset"] == "CIFAR-10") & table["steps"].isin(ours["steps"]) & table["eta"].isin(etas)]
+    theirs = theirs[theirs["published"].notna()]
     figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.4), sharey=True)
-    first, about = ours.iloc[0], ours.groupby("steps")[["n", "seeds"]].first()
+    first, n = ours.iloc[0], {S: _n(*about) for S, *about in ours[["steps", "n", "seeds"]].drop_duplicates("steps").itertuples(index=False)}
     titles = [
         f"ours: {first['dataset']}, features of {first['features']}, tau {first['tau']}",
         "published: CIFAR-10, Inception",
@@ -50,7 +51,7 @@ def _heat_maps(layout: Layout, artifact: str) -> None:
         heads = [f"{S}\nn = 50,000" for S in grid.columns]
         if column == "value":
             text += part.pivot(index="eta", columns="steps", values="sd").reindex(etas).map(lambda v: f"\n± {v:.2g}")
-            heads = [f"{S}\n{_n(about.loc[S])}" for S in grid.columns]
+            heads = [f"{S}\n{n[S]}" for S in grid.columns]
         sns.heatmap(grid, annot=text, fmt="", norm=LogNorm(), cmap="viridis_r", ax=axes, annot_kws={"fontsize": 7}, cbar=False)
         axes.set(title=title, xlabel="steps S", ylabel="$\\eta$" if column == "value" else "", xticklabels=heads)
         axes.tick_params(axis="y", rotation=0)
@@ -58,8 +59,8 @@ def _heat_maps(layout: Layout, artifact: str) -> None:
     style.save(figure, layout.artifact("ddim", f"{artifact}.png"))
 
 
-def _n(about: "pd.Series[float]") -> str:
-    return f"n = {about['seeds']:.0f} x {about['n']:,.0f}" if about["seeds"] > 1 else f"n = {about['n']:,.0f}"
+def _n(n: float, seeds: float) -> str:
+    return f"n = {seeds:.0f} x {n:,.0f}" if seeds > 1 else f"n = {n:,.0f}"
 
 
 def table2(layout: Layout) -> None:
@@ -69,7 +70,15 @@ def table2(layout: Layout) -> None:
     ours, theirs = errors[errors["value"].notna()], errors[errors["published"].notna()]
     first = ours.iloc[0]
     figure, axes = plt.subplots(figsize=(4.2, 3.2))
-    axes.errorbar(ours["steps"], ours["value"], ours["sd"], fmt="o-", color=style.OURS, capsize=2, label=f"ours: {first['dataset']}, n = {first['n']:.0f}")
+    axes.errorbar(
+        ours["steps"],
+        ours["value"],
+        ours["sd"],
+        fmt="o-",
+        color=style.OURS,
+        capsize=2,
+        label=f"ours: {first['dataset']}, n = {first['n']:.0f}",
+    )
     axes.plot(theirs["steps"], theirs["published"], "D", color=style.EXACT, label="published: CIFAR-10")
     S = np.geomspace(ours["steps"].min(), ours["steps"].max(), 20)
     last = ours.iloc[-1]
@@ -142,8 +151,16 @@ def fig4(layout: Layout) -> None:
         capsize=2,
         label=f"ours: run {first['run']}, {first['n']:.0f} images at a time,\nmedian and range of {first['repeats']} repeats",
     )
+    told = f"{slope * 1e3:.3g} ms an image and step ({1 / slope:,.0f} a second);\n$R^2$ = {R2:.4f}, none further than {worst:.0%} from it"
     line = np.geomspace(steps.min(), steps.max(), 50)
-    axes.plot(line, slope * line * 1e3, "-", color=style.FAINT, zorder=0, label=f"{slope * 1e3:.3g} ms an image and step ({1 / slope:,.0f} a second);\n$R^2$ = {R2:.4f}, none further than {worst:.0%} from it")
+    axes.plot(
+        line,
+        slope * line * 1e3,
+        "-",
+        color=style.FAINT,
+        zorder=0,
+        label=told,
+    )
     S, hours = HOURS_PUBLISHED
     axes.plot(
         [S], [hours * 3600 / 50000 * 1e3], "D", color=style.EXACT, label="published: 32 x 32 images, 2080 Ti\n(about 20 h for 50,000)"
@@ -170,7 +187,9 @@ def frontier(layout: Layout) -> None:
     axes.plot(front["seconds"] * 1e3, front["value"], color=style.FAINT, linewidth=6, zorder=0, label="Pareto front")
     for S, rows in front.groupby("steps"):
         best = rows.iloc[0]
-        axes.annotate(f"S = {S:.0f}", (best["seconds"] * 1e3, best["value"]), xytext=(0, -14), textcoords="offset points", fontsize=7, ha="center")
+        axes.annotate(
+            f"S = {S:.0f}", (best["seconds"] * 1e3, best["value"]), xytext=(0, -14), textcoords="offset points", fontsize=7, ha="center"
+        )
     axes.set(xscale="log", yscale="log", xlabel="milliseconds an image", ylabel="Frechet distance to the training set")
     title = f"run {first['run']}, features of {first['features']}, n = {first['n']:.0f} each, ± over resamples"
     axes.set_title(title, fontsize=8)

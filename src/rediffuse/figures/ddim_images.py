@@ -25,9 +25,7 @@ def fig3(layout: Layout) -> None:
         picture = style.tile(pictures, len(etas), options.columns)
         style.show(axes, picture, f"S = {S}")
         height = picture.shape[0] / len(etas)
-        axes.set_yticks(
-            [(k + 0.5) * height for k in range(len(etas))], [names.get(eta, f"$\\eta$ = {eta}") for eta in etas]
-        )
+        axes.set_yticks([(k + 0.5) * height for k in range(len(etas))], [names.get(eta, f"$\\eta$ = {eta}") for eta in etas])
         axes.tick_params(length=0)
     style.save(figure, layout.artifact("ddim", "fig3.png"))
 

@@ -100,7 +100,7 @@ def terms(layout: Layout) -> None:
     upper.set(ylabel="$L_{t-1}$ in bits/dim")
     upper.legend(frameon=False, fontsize=7)
     lower.set(xlabel="t", ylabel="weight of\n$|\\epsilon - \\hat\\epsilon|^2$ (eq. 12)")
-    lower.text(1, 1.1, "$L_{simple}$: 1", fontsize=7, va="bottom")
+    lower.text(30, 0.85, "$L_{simple}$: 1", fontsize=7, va="top")
     style.save(figure, layout.artifact("ddpm", "terms.png"))
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rediffuse.datasets.prepared import load
 from rediffuse.files import write_arrays
 from rediffuse.metrics.bits import mean_and_error
 from rediffuse.metrics.features import measure
@@ -32,7 +31,7 @@ def fig5(layout: Layout, device: torch.device) -> None:
     options = options_of(layout).fig5
     assert options
     run = layout.preset.runs[options.run]
-    loaded, data = load_run(layout.weights(options.run), device, run), load(layout.dataset(run.dataset))
+    loaded = load_run(layout.weights(options.run), device, run)
     classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     images = {
         S: draw(loaded, Cell(S, 0.0, "linear", options.seed, clip=False), range(options.n), device).float().cpu().numpy()

@@ -34,7 +34,7 @@ def table2(layout: Layout, device: torch.device) -> None:
         back = ddim.sample(denoiser, x_T, tau, 0.0, _no_noise)
         value, error = mean_and_error(((back - x0) / 2).square().flatten(1).mean(1).double().cpu().numpy())
         rows.append(about | {"steps": S, "metric": "reconstruction error", "unit": "squared, on [0, 1]", "value": value, "sd": error})
-        if S == max(options.steps):
+        if max(options.steps) == S:
             rows += [about | {"steps": S} | row for row in moments(x_T)]
     columns = ["dataset", "run", "steps", "tau", "metric", "unit", "value", "sd", "n"]
     write(layout.measurements("ddim", "table2"), pd.DataFrame(rows)[columns])
@@ -58,7 +58,14 @@ def moments(x_T: Tensor) -> list[dict[str, Any]]:
     for metric, (values, unit) in known.items():
         value, error = mean_and_error(values)
         rows.append({"metric": metric, "unit": unit, "value": value, "sd": error})
-    rows.append({"metric": "latent radius, deviation", "unit": f"N(0, I): {(2 * D) ** -0.5:.3f}", "value": float(radius.std(ddof=1)), "sd": float("nan")})
+    rows.append(
+        {
+            "metric": "latent radius, deviation",
+            "unit": f"N(0, I): {(2 * D) ** -0.5:.3f}",
+            "value": float(radius.std(ddof=1)),
+            "sd": float("nan"),
+        }
+    )
     return rows
 
 

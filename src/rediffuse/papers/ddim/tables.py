@@ -31,8 +31,9 @@ def _markdown(table: pd.DataFrame, title: str) -> str:
     table = table[table["metric"] == "FID"]
     ours, first = table[table["value"].notna()], table.iloc[0]
     steps = sorted(table["steps"].unique())
-    about = ours.groupby("steps")[["n", "seeds", "distinct"]].first()
-    heads = [f"S = {S}" + (_head(S, about.loc[S]) if S in about.index else "") for S in steps]
+    first_of = ours.drop_duplicates("steps")[["steps", "n", "seeds", "distinct"]]
+    about = {S: _head(S, n, seeds, int(distinct)) for S, n, seeds, distinct in first_of.itertuples(index=False)}
+    heads = [f"S = {S}{about.get(S, '')}" for S in steps]
     etas = list(dict.fromkeys(table["eta"]))
     rows = [[f"eta = {eta}" if eta[0].isdigit() else eta, *[_cell(table, S, eta) for S in steps]] for eta in etas]
     notes = [
@@ -48,10 +49,9 @@ def _markdown(table: pd.DataFrame, title: str) -> str:
     return tables.markdown(title, ["", *heads], rows, notes)
 
 
-def _head(S: int, about: "pd.Series[float]") -> str:
-    n = f"{about['seeds']:.0f} x {about['n']:.0f}" if about["seeds"] > 1 else f"{about['n']:.0f}"
-    distinct = f", {about['distinct']} distinct" if int(about["distinct"]) != S else ""
-    return f" (n = {n}{distinct})"
+def _head(S: int, n: float, seeds: float, distinct: int) -> str:
+    number = f"{seeds:.0f} x {n:.0f}" if seeds > 1 else f"{n:.0f}"
+    return f" (n = {number}{f', {distinct} distinct' if distinct != S else ''})"
 
 
 def _cell(table: pd.DataFrame, S: int, eta: str) -> str:
@@ -76,12 +76,13 @@ def table2(layout: Layout) -> None:
         ours = tables.number(mine["value"].iloc[0], mine["sd"].iloc[0]) if len(mine) else "–"
         rows.append([str(S), ours, f"{theirs.iloc[0]:g}" if len(theirs) else "–"])
     first, latents = measured.iloc[0], measured[measured["metric"].str.startswith("latent")]
-    told = "; ".join(f"{row.metric} {tables.number(float(row.value), float(row.sd))} ({row.unit})" for row in latents.itertuples())
+    columns = latents[["metric", "value", "sd", "unit"]]
+    told = "; ".join(f"{metric} {tables.number(value, sd)} ({unit})" for metric, value, sd, unit in columns.itertuples(index=False))
     slope = error_slope(errors)
     notes = [
         f"Run {first['run']} on {first['dataset']}, n = {first['n']:.0f} test images; ± is the standard error over images. Published: "
         "CIFAR-10. S steps up and S down, tau linear; squared error a dimension, of pixels on [0, 1].",
-        f"Between the two largest S the squared error falls as S to the power {slope:.2f}; of a smooth equation solved exactly it would be -2.",
+        f"Between the two largest S the squared error falls as S to the power {slope:.2f}; Euler's method on a smooth equation has -2.",
         f"The latents at the largest S, against those of noise: {told}.",
     ]
     layout.write_text("ddim", "table2.md", tables.markdown("DDIM, Table 2: reconstruction", ["S", "ours", "published"], rows, notes))
