@@ -91,7 +91,7 @@ def table2(layout: Layout) -> None:
 
 def fig1(layout: Layout) -> None:
     """Figure 1: the Markovian diffusion, and an inference model that is none."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 1.9))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 1.6))
     names = ["$x_3$", "$x_2$", "$x_1$", "$x_0$"]
     for axes, title in ((left, "diffusion: q is Markovian"), (right, "non-Markovian q, the same marginals")):
         _chain(axes, names)
@@ -103,17 +103,17 @@ def fig1(layout: Layout) -> None:
             _arrow(right, 3, k + 1, style.EXACT, 0.35 if k else 0.45)
     _arrow(right, 3, 0, style.EXACT, 0.5)
     for axes, text in ((left, "$q(x_t | x_{t-1})$"), (right, "$q(x_{t-1} | x_t, x_0)$")):
-        axes.text(1.5, -1.15, text, ha="center", fontsize=8, color=style.EXACT)
+        axes.text(1.5, -0.7, text, ha="center", fontsize=8, color=style.EXACT)
     style.save(figure, layout.artifact("ddim", "fig1.png"))
 
 
 def fig2(layout: Layout) -> None:
     """Figure 2: generation along tau = [1, 3]."""
-    figure, axes = plt.subplots(figsize=(4.2, 1.9))
+    figure, axes = plt.subplots(figsize=(3.8, 1.6))
     _chain(axes, ["$x_3$", "$x_2$", "$x_1$", "$x_0$"], skipped=1)
     _arrow(axes, 0, 2, style.OURS, -0.4)
     _arrow(axes, 2, 3, style.OURS, -0.4)
-    axes.text(1.5, 1.0, "$p_\\theta$ along $\\tau = [1, 3]$", ha="center", fontsize=8, color=style.OURS)
+    axes.text(1.5, 0.68, "$p_\\theta$ along $\\tau = [1, 3]$", ha="center", fontsize=8, color=style.OURS)
     style.save(figure, layout.artifact("ddim", "fig2.png"))
 
 
@@ -122,7 +122,7 @@ def _chain(axes: Axes, names: list[str], skipped: int | None = None) -> None:
         edge = style.FAINT if k == skipped else style.FORWARD
         axes.add_patch(Circle((k, 0), 0.25, facecolor=style.FAINT if name == "$x_0$" else "white", edgecolor=edge, zorder=2))
         axes.text(k, 0, name, ha="center", va="center", fontsize=10, color=edge if k == skipped else "black", zorder=3)
-    axes.set(xlim=(-0.5, 3.5), ylim=(-1.3, 1.3), aspect="equal")
+    axes.set(xlim=(-0.5, 3.5), ylim=(-0.8, 0.95), aspect="equal")
     axes.axis("off")
 
 
