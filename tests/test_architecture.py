@@ -13,7 +13,7 @@ FLOORS = [
     {"errors", "files", "config", "presets", "paths", "provenance", "progress", "device"},
     {"processes", "networks", "datasets"},
     {"samplers"},
-    {"training", "build", "runs", "sampling", "published_weights", "metrics"},
+    {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},
     {"papers"},
     {"figures", "report"},
     {"cli"},

@@ -12,7 +12,20 @@ import tiny
 from rediffuse import cli
 from rediffuse.errors import UserError
 
-COMMANDS = ["prepare", "train", "sample", "measure", "table", "figure", "claims", "report", "record"]
+COMMANDS = [
+    "prepare",
+    "train",
+    "import-weights",
+    "sample",
+    "encode",
+    "interpolate",
+    "measure",
+    "table",
+    "figure",
+    "claims",
+    "report",
+    "record",
+]
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,7 +33,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert not err
     listed = out.split("Commands:")[1]
-    assert re.findall(r"^  (\w+)  +[A-Z]", listed, re.MULTILINE) == COMMANDS
+    assert re.findall(r"^  ([\w-]+)  +[A-Z]", listed, re.MULTILINE) == COMMANDS
 
 
 def test_no_arguments_are_a_question_for_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from rediffuse.config import Sohl2015
 from rediffuse.errors import UserError
 from rediffuse.presets import SHIPPED, Preset, load_preset, preset_path, schema
 
+RULES = "'sigma-hat', 'probability-flow' or 'dpm-solver++'"
 PRESETS = sorted(SHIPPED.glob("*.yaml"))
 
 
@@ -125,9 +126,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "an empty list": ({"samples.sweep.steps": []}, "samples.sweep.steps: found []; expected at least 1 of them"),
     "a misspelt eta": (
         {"samples.sweep.eta": [0, "sigmahat"]},
-        "samples.sweep.eta.1: found 'sigmahat'; expected a valid number or 'sigma-hat'",
+        "samples.sweep.eta.1: found 'sigmahat'; expected a valid number or " + RULES,
     ),
-    "an eta over 1": ({"samples.sweep.eta": [2]}, "samples.sweep.eta.0: found 2; expected less than or equal to 1 or 'sigma-hat'"),
+    "an eta over 1": ({"samples.sweep.eta": [2]}, "samples.sweep.eta.0: found 2; expected less than or equal to 1 or " + RULES),
     "an eta twice": ({"samples.sweep.eta": [1, 1.0]}, "samples.sweep.eta: found [1.0, 1.0]; expected each value once"),
     "a number of steps twice": ({"samples.sweep.steps": [2, 2]}, "samples.sweep.steps: found [2, 2]; expected each value once"),
     "no steps at all": ({"runs.digits.training.steps": 0}, "runs.digits.training.steps: found 0; expected greater than or equal to 1"),
@@ -224,7 +225,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a sweep of another kind": (
         {"papers.ddim.table1.samples": ["plain"]},
-        "papers.ddim.table1.samples: found 'plain'; expected one of sweep",
+        "papers.ddim.table1.samples: found 'plain'; expected one of released, sweep, whole",
     ),
     "samples of points": ({"samples.plain.run": "roll"}, f"samples.plain.run: found 'roll'; expected one of {IMAGES}"),
     "samples of bits": ({"samples.plain.run": "beat"}, f"samples.plain.run: found 'beat'; expected one of {IMAGES}"),

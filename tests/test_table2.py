@@ -19,7 +19,7 @@ from rediffuse.papers.claims import one
 from rediffuse.papers.ddpm import claims
 from rediffuse.papers.ddpm import tables as ddpm_tables
 from rediffuse.papers.ddpm.parametrisations import NOISE, objective
-from rediffuse.papers.ddpm.tables import BOUND, CHANGE, SIMPLE, difference, over_seeds
+from rediffuse.papers.ddpm.tables import BOUND, CHANGE, SIMPLE, difference
 from rediffuse.paths import Layout
 from rediffuse.presets import Preset
 from rediffuse.processes import losses, schedules
@@ -219,7 +219,7 @@ def likelihoods(values: dict[str, list[float]], run: str = "table2-x") -> pd.Dat
 
 def test_runs_of_several_seeds_are_one_row_and_a_single_run_keeps_its_own_deviation() -> None:
     rows = pd.concat([likelihoods({SIMPLE: [3.0, 3.1, 3.2]}), likelihoods({SIMPLE: [2.8]}, run="digits")])
-    table = over_seeds(rows)
+    table = tables.over_seeds(rows)
     assert table[["run", "seeds"]].values.tolist() == [["table2-x", 3], ["digits", 1]]
     assert table["value"].tolist() == pytest.approx([3.1, 2.8])
     assert table["sd"].tolist() == pytest.approx([0.1, 0.02])
