@@ -35,7 +35,7 @@ def bounds(layout: Layout, device: torch.device) -> None:
 def parts(edge: Bound, discretised: Bound, process: GaussianProcess, x0: Tensor) -> dict[str, Array]:
     """Every part of the two bounds for each example, in bits."""
     K = k_of_2015(edge.between, process, x0)
-    moment = second_moment(process, x0)
+    moment = mean_square(process, x0)
     return {
         "L_T": edge.l_T / BIT,
         "L_1 + ... + L_{T-1}": edge.between / BIT,
@@ -45,8 +45,8 @@ def parts(edge: Bound, discretised: Bound, process: GaussianProcess, x0: Tensor)
         "-L, discretised decoder": -discretised.bits(),
         "K (2015, eq. 14)": K,
         "-L less K": -edge.bits() - K,
-        "second moment": moment,
-        "-L less K less second moment": -edge.bits() - K - moment,
+        "mean square": moment,
+        "-L less K less mean square": -edge.bits() - K - moment,
     }
 
 
@@ -62,7 +62,7 @@ def k_of_2015(between: Array, process: GaussianProcess, x0: Tensor) -> Array:
     return K
 
 
-def second_moment(process: GaussianProcess, x0: Tensor) -> Array:
+def mean_square(process: GaussianProcess, x0: Tensor) -> Array:
     """What eq. 14 leaves out in bits: it takes the cross entropies to N(0, I) at t = 0, 1 and T for that of noise, which they are where
     the mean of x_0^2 is 1.
 

@@ -158,7 +158,7 @@ def bounds(layout: Layout) -> None:
         "throughout; ± is the standard error over images.",
         "The 2015 paper maximises K, DDPM minimises L: they are one bound. The divergences between t = 2 and T are the same terms, and "
         "K's entropies are what L_T and L_0 come to when p(x_0 | x_1) is the forward kernel. Eq. 14 takes the data's mean square for 1; "
-        f"where it is not, `second moment` is the exact difference, and what is left, {left} bits/dim, is the noise of drawing x_1.",
+        f"where it is not, `mean square` is the exact difference, and what is left, {left} bits/dim, is the noise of drawing x_1.",
         "Only the decoder differs: the forward kernel gives a density at x_0, DDPM's the mass of a grey level, which is what a code "
         "needs. The first means nothing in bits for data of few levels, and stands here to show where the two part.",
     ]
