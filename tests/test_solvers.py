@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMInverseScheduler, DPMSolverMultistepScheduler
+from diffusers import DDIMInverseScheduler, DDIMScheduler, DPMSolverMultistepScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import geometric_slerp
@@ -107,6 +107,21 @@ def test_encoding_is_diffusers_with_the_networks_times_ours(S):
         at = max(index - T // S + 1, 1)
         x = scheduler.step(CURVED.network(x, torch.full((4,), at - 1)), index, x).prev_sample
     ours = ddim.encode(CURVED, x0, steps.released_uniform(T, S))
+    torch.testing.assert_close(ours, x, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("S", [10, 50])
+def test_a_whole_chain_down_is_diffusers(S, eta):
+    scheduler = DDIMScheduler(clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading")
+    scheduler.alphas_cumprod = BAR[1:]
+    scheduler.set_timesteps(S)
+    x = x_T = normal(4, 3)
+    tape = [normal(4, 3, seed=100 + k) for k in range(S)]
+    for index, z in zip(scheduler.timesteps.tolist(), tape, strict=True):
+        x = scheduler.step(CURVED.network(x, torch.full((4,), index)), index, x, eta=eta, variance_noise=z).prev_sample
+    noise = iter(tape)
+    ours = ddim.sample(CURVED, x_T, steps.released_uniform(T, S), eta, lambda: next(noise))
     torch.testing.assert_close(ours, x, rtol=1e-8, atol=1e-8)
 
 
