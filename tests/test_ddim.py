@@ -124,9 +124,11 @@ def test_a_line_ends_where_its_latents_alone_would(layout: Layout) -> None:
 def test_the_frontier_compares_at_one_n_and_counts_ddpm(layout: Layout) -> None:
     table = table_of(layout, "frontier")
     assert set(table["n"]) == {12}
-    assert not table.duplicated(["eta", "steps"]).any(), "each sampler once, whatever its seeds"
-    ddpm, ode = (one(table, eta=eta, steps=6) for eta in ("DDPM", "0.0"))
-    assert ddpm["seconds"] == ode["seconds"] == pytest.approx(3 * one(table, eta="0.0", steps=2)["seconds"], rel=1e-4)
+    assert not table.duplicated(["eta", "steps", "metric"]).any(), "each sampler once, whatever its seeds"
+    ddpm, ode, few = (one(table, eta=eta, steps=S, metric="FID") for eta, S in (("DDPM", 6), ("0.0", 6), ("0.0", 2)))
+    assert ddpm["seconds"] == ode["seconds"] == pytest.approx(3 * few["seconds"], rel=1e-4)
+    share = one(table, eta="0.0", steps=2, metric="share of that at S = T")
+    assert share["value"] == pytest.approx(few["value"] / ode["value"], rel=1e-4)
 
 
 def test_the_pareto_front_holds_what_nothing_beats() -> None:
@@ -171,8 +173,12 @@ def row(metric: str, value: float, sd: float = 0.01, **keys: object) -> dict[str
     return {"run": "digits", "metric": metric, "value": value, "sd": sd, "n": 50} | keys
 
 
-def quality(values: dict[int, float], sd: float = 0.1) -> list[dict[str, Any]]:
-    return [row("FID", value, sd, eta="0.0", steps=S, seconds=0.001 * S) for S, value in values.items()]
+def quality(values: dict[int, float], sd: float = 0.01) -> list[dict[str, Any]]:
+    about = {S: {"eta": "0.0", "steps": S, "seconds": 0.001 * S} for S in values}
+    shares = [
+        row("share of that at S = T", value / values[1000], sd, **about[S]) for S, value in values.items() if 1000 in values and S < 1000
+    ]
+    return [*(row("FID", value, 9.0, **about[S]) for S, value in values.items()), *shares]
 
 
 def shares(values: dict[int, float], sd: float = 0.01) -> list[dict[str, Any]]:
@@ -187,8 +193,22 @@ def errors(values: dict[int, float]) -> list[dict[str, Any]]:
 CASES: dict[str, tuple[str, str, list[dict[str, Any]], str, str]] = {
     "few suffice": ("few-steps-suffice", "frontier", quality({20: 12.0, 100: 10.2, 1000: 10.0}), "held", "10 times as fast"),
     "few do not": ("few-steps-suffice", "frontier", quality({20: 30.0, 100: 15.0, 1000: 10.0}), "not held", "none within 10%"),
-    "few may": ("few-steps-suffice", "frontier", quality({20: 12.0, 100: 10.8, 1000: 10.0}, sd=2.0), "not tested", "too few"),
-    "none is a tenth": ("few-steps-suffice", "frontier", quality({50: 12.0, 100: 10.8}), "not tested", "a tenth of the time"),
+    "few may": ("few-steps-suffice", "frontier", quality({20: 12.0, 100: 10.8, 1000: 10.0}, sd=0.2), "not tested", "too few"),
+    "none is whole": ("few-steps-suffice", "frontier", quality({50: 12.0, 100: 10.8}), "not tested", "none at S = T"),
+    "more is better": (
+        "more-steps",
+        "frontier",
+        quality({10: 20.0, 20: 12.0, 50: 11.0, 100: 10.8, 1000: 10.0}),
+        "held",
+        "1.08 < 1.1 < 1.2 < 2",
+    ),
+    "more is not": (
+        "more-steps",
+        "frontier",
+        quality({10: 20.0, 20: 12.0, 50: 13.0, 100: 10.8, 1000: 10.0}),
+        "not held",
+        "is followed by 1.2",
+    ),
     "falls": ("reconstruction", "table2", errors({10: 0.1, 100: 0.01, 1000: 0.001}), "held", ""),
     "rises": ("reconstruction", "table2", errors({10: 0.01, 100: 0.02, 1000: 0.001}), "not held", "is followed by"),
     "consistent": ("consistency", "fig5", shares({10: 0.3, 100: 0.1}), "held", "S = 10: 0.30"),

@@ -6,11 +6,7 @@ PAPERS = [
 ]
 
 
-ASKED = [
-    (paper, artifact)
-    for paper in PAPERS
-    for artifact in asked(LAYOUT, paper)
-]
+ASKED = [(paper, artifact) for paper in PAPERS for artifact in asked(LAYOUT, paper)]
 
 
 def options(block):

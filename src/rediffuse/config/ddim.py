@@ -37,7 +37,7 @@ class Timing(Options):
     n: Count
     """Images drawn at a time."""
     repeats: Count
-    """Times that each number of steps is timed; the median is reported."""
+    """Rounds: in each the largest number of steps is timed once, a much smaller one five times; the median is reported."""
 
 
 class Consistency(Options):

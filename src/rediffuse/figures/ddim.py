@@ -48,19 +48,19 @@ def _heat_maps(layout: Layout, artifact: str) -> None:
             continue
         grid = part.pivot(index="eta", columns="steps", values=column).reindex(etas)
         text = grid.map(lambda v: f"{v:.3g}")
-        heads = [f"{S}\nn = 50,000" for S in grid.columns]
+        heads = [f"{S}\n50,000" for S in grid.columns]
         if column == "value":
             text += part.pivot(index="eta", columns="steps", values="sd").reindex(etas).map(lambda v: f"\n± {v:.2g}")
             heads = [f"{S}\n{n[S]}" for S in grid.columns]
         sns.heatmap(grid, annot=text, fmt="", norm=LogNorm(), cmap="viridis_r", ax=axes, annot_kws={"fontsize": 7}, cbar=False)
-        axes.set(title=title, xlabel="steps S", ylabel="$\\eta$" if column == "value" else "", xticklabels=heads)
+        axes.set(title=title, xlabel="steps S, and below them n", ylabel="$\\eta$" if column == "value" else "", xticklabels=heads)
         axes.tick_params(axis="y", rotation=0)
     figure.suptitle("Frechet distance; colours on a logarithmic scale of each panel's own", fontsize=9)
     style.save(figure, layout.artifact("ddim", f"{artifact}.png"))
 
 
 def _n(n: float, seeds: float) -> str:
-    return f"n = {seeds:.0f} x {n:,.0f}" if seeds > 1 else f"n = {n:,.0f}"
+    return f"{seeds:.0f} x {n:,.0f}" if seeds > 1 else f"{n:,.0f}"
 
 
 def table2(layout: Layout) -> None:
@@ -176,6 +176,7 @@ def fig4(layout: Layout) -> None:
 def frontier(layout: Layout) -> None:
     """Quality against seconds, every sampler at one n, with the front of those that none is both better and faster than."""
     table = tables.read(layout.artifact("ddim", "frontier.csv"), "rediffuse measure ddim frontier")
+    table = table[table["metric"] == "FID"]
     first = table.iloc[0]
     figure, axes = plt.subplots(figsize=(6.2, 3.6))
     colours = sns.color_palette("colorblind", table["eta"].nunique())
@@ -185,10 +186,9 @@ def frontier(layout: Layout) -> None:
         axes.errorbar(rows["seconds"] * 1e3, rows["value"], rows["sd"], fmt="o-", markersize=4, linewidth=0.8, color=colour, label=label)
     front = pareto(table)
     axes.plot(front["seconds"] * 1e3, front["value"], color=style.FAINT, linewidth=6, zorder=0, label="Pareto front")
-    for S, rows in front.groupby("steps"):
-        best = rows.iloc[0]
-        axes.annotate(
-            f"S = {S:.0f}", (best["seconds"] * 1e3, best["value"]), xytext=(0, -14), textcoords="offset points", fontsize=7, ha="center"
+    for S, rows in table.groupby("steps"):
+        axes.text(
+            rows["seconds"].iloc[0] * 1e3, 0.98, f"S = {S:.0f}", transform=axes.get_xaxis_transform(), fontsize=7, ha="center", va="top"
         )
     axes.set(xscale="log", yscale="log", xlabel="milliseconds an image", ylabel="Frechet distance to the training set")
     title = f"run {first['run']}, features of {first['features']}, n = {first['n']:.0f} each, ± over resamples"
