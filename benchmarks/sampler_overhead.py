@@ -14,7 +14,7 @@ from rediffuse.samplers import ddim
 from rediffuse.samplers.noise import SampleNoise
 from rediffuse.samplers.steps import linear
 
-PAIRS, BATCH, STEPS = 30, 64, 50
+PAIRS, BATCH, STEPS = 60, 64, 50
 
 
 def main() -> None:
