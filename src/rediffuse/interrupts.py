@@ -1,0 +1,67 @@
+"""Being stopped: long work is left at a place where it can be gone on from, and no job outlives the run that started it."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(BaseException):
+    """A signal that was waited out: what could be saved is. Like KeyboardInterrupt, no error of the program."""
+
+    def __init__(self, number: int):
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number = number
+
+
+@contextmanager
+def deferred() -> Iterator[Callable[[], None]]:
+    """SIGINT and SIGTERM wait: the function that is given raises Interrupted if there was one, and is called where the work can be left.
+
+    A second signal is not waited for. Outside the main thread, where Python hears no signals, nothing changes.
+    """
+    heard: list[int] = []
+    before = {}
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        if heard:
+            raise Interrupted(number)
+        heard.append(number)
+
+    def check() -> None:
+        if heard:
+            raise Interrupted(heard[0])
+
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, hear) for number in SIGNALS}
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_with(process: int, seconds: float = 1.0) -> None:
+    """Send this process SIGTERM when another one is gone: Snakemake's jobs outlive it if it is killed, and would meet those of the next run."""
+
+    def watch() -> None:
+        while _lives(process):
+            time.sleep(seconds)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
