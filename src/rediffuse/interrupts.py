@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -60,8 +61,9 @@ def end_with(process: int, seconds: float = 1.0) -> None:
 def _lives(process: int) -> bool:
     try:
         os.kill(process, 0)
+        # One that was killed and is not yet waited for still has its number.
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:  # somebody else's, or no /proc here
         return True
-    return True
