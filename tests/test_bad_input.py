@@ -52,7 +52,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     try:
         for command in ("prepare digits", "prepare roll", "prepare beat", "train roll", "train beat", "train digits", "train classifier"):
             assert tiny.rediffuse(*command.split(), *PRESET) == 0
-        for command in ("sample plain", "sample plain --shard 2", "sample sweep"):
+        for command in ("sample plain", "sample plain --shard 2", "sample sweep", "sample whole"):
             assert tiny.rediffuse(*command.split(), *PRESET) == 0
     finally:
         os.chdir(before)
@@ -594,16 +594,16 @@ SHARDS: dict[str, tuple[Damage, str]] = {
     "empty": (emptied, "damaged (No data left in file); expected a whole .npz file, which `rediffuse sample` makes anew"),
     "a flipped bit": (flipped, "expected a whole .npz file, which `rediffuse sample` makes anew"),
     "another shape": (
-        arrays_with(**{"S6-ancestral": np.zeros((8, 1, 4, 4), np.uint8)}),
-        "S6-ancestral: found shape (8, 1, 4, 4); expected shape (8, 1, 8, 8): run `rediffuse sample` anew",
+        arrays_with(**{"S6-ancestral-0": np.zeros((8, 1, 4, 4), np.uint8)}),
+        "S6-ancestral-0: found shape (8, 1, 4, 4); expected shape (8, 1, 8, 8): run `rediffuse sample` anew",
     ),
     "fewer samples": (
-        arrays_with(**{"S6-ancestral": np.zeros((4, 1, 8, 8), np.uint8)}),
-        "S6-ancestral: found shape (4, 1, 8, 8); expected shape (8, 1, 8, 8): run `rediffuse sample` anew",
+        arrays_with(**{"S6-ancestral-0": np.zeros((4, 1, 8, 8), np.uint8)}),
+        "S6-ancestral-0: found shape (4, 1, 8, 8); expected shape (8, 1, 8, 8): run `rediffuse sample` anew",
     ),
     "another sampler's": (
-        arrays_with(**{"S6-ancestral": None, "S6-0.0": np.zeros((8, 1, 8, 8), np.uint8)}),
-        "S6-ancestral: found nothing; expected shape (8, 1, 8, 8): run `rediffuse sample` anew",
+        arrays_with(**{"S6-ancestral-0": None, "S6-0.0-0": np.zeros((8, 1, 8, 8), np.uint8)}),
+        "S6-ancestral-0: found nothing; expected shape (8, 1, 8, 8): run `rediffuse sample` anew",
     ),
 }
 
@@ -626,7 +626,7 @@ def test_shards_of_another_cut(here: Path, capsys: Capture) -> None:
     """The second shard in the place of the first: it holds one chunk of the three."""
     shutil.copy(SHARD.with_name("plain-2of2.npz"), SHARD)
     line = tiny.refused(capsys, *FIGURE, *PRESET)
-    assert line == f"{SHARD}: S6-ancestral: found shape (4, 1, 8, 8); expected shape (8, 1, 8, 8): run `rediffuse sample` anew"
+    assert line == f"{SHARD}: S6-ancestral-0: found shape (4, 1, 8, 8); expected shape (8, 1, 8, 8): run `rediffuse sample` anew"
 
 
 # --- tables and figures ---
@@ -701,7 +701,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "an argument too many": ("train digits roll", "Got unexpected extra argument(s) (roll)"),
     "an unknown data set": ("prepare mnist", "data set: found 'mnist'; expected one of bark, beat, digits, ink, leaves, roll"),
     "an unknown run": ("train rol", f"run: found 'rol'; expected one of {NETWORKS}"),
-    "unknown samples": ("sample digits", "samples: found 'digits'; expected one of inks, plain, sweep"),
+    "unknown samples": ("sample digits", "samples: found 'digits'; expected one of inks, plain, released, sweep, whole"),
     "no name": ("train ''", f"run: found ''; expected one of {NETWORKS}"),
     "a name that climbs out of its folder": ("train ../digits", f"run: found '../digits'; expected one of {NETWORKS}"),
     "a shard that is no number": ("sample plain --shard first", "Invalid value for '--shard': "),

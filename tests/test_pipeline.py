@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -181,19 +182,22 @@ def test_a_changed_picture_of_a_folder_is_prepared_anew_and_an_unchanged_one_is_
     assert prepares(), "one picture more"
 
 
-def test_shards_do_not_change_samples_or_tables(made: Path, tmp_path: Path) -> None:
-    """The same preset under another name with one shard: the same metrics, to the last bit."""
-    other = made / "config-one-shard.yaml"
-    other.write_text((made / "config/smoke.yaml").read_text().replace("shards: 2", "shards: 1"))
+@pytest.mark.parametrize("shards", [1, 8])
+def test_shards_do_not_change_samples_or_tables(made: Path, shards: int) -> None:
+    """The same preset under another name, of two shards in the recorded one, in one and in eight: the same metrics, to the last bit."""
+    other = made / f"config-{shards}-shards.yaml"
+    text, block = (made / "config/smoke.yaml").read_text(), "    n: 64\n    chunk: 8\n    shards: 2\n"
+    assert block in text
+    other.write_text(text.replace(block, block.replace("2", str(shards))))
+    target = made / "results" / other.stem
     for name in ("digits", "digits-classifier"):
-        target = made / "results/config-one-shard/runs" / name
-        target.mkdir(parents=True, exist_ok=True)
-        for file in (made / RESULTS / "runs" / name).iterdir():
-            (target / file.name).write_bytes(file.read_bytes())
-    run(made, "rediffuse", "sample", "digits-ddim", "--preset", other.name)
+        shutil.copytree(made / RESULTS / "runs" / name, target / "runs" / name)
+    for samples in load_preset(other).papers.ddim.table1.samples:
+        for shard in range(1, load_preset(other).samples[samples].shards + 1):
+            run(made, "rediffuse", "sample", samples, "--shard", str(shard), "--preset", other.name)
     run(made, "rediffuse", "measure", "ddim", "table1", "--preset", other.name)
-    one = (made / "results/config-one-shard/measurements/ddim/table1.csv").read_text()
-    assert one == (made / RESULTS / "measurements/ddim/table1.csv").read_text()
+    cut = (target / "measurements/ddim/table1.csv").read_text()
+    assert cut == (made / RESULTS / "measurements/ddim/table1.csv").read_text()
 
 
 def test_lint_of_the_workflow_is_clean(made: Path) -> None:
