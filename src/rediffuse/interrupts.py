@@ -48,7 +48,7 @@ def deferred() -> Iterator[Callable[[], None]]:
 
 
 def end_with(process: int, seconds: float = 1.0) -> None:
-    """Send this process SIGTERM when another one is gone: Snakemake's jobs outlive it if it is killed, and would meet those of the next run."""
+    """Send this process SIGTERM when another one is gone: jobs outlive a Snakemake that is killed, and would meet those of the next run."""
 
     def watch() -> None:
         while _lives(process):
