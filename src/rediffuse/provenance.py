@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
-NOT_NUMBERS = {"rediffuse", "rediffuse.config", "rediffuse.errors", "rediffuse.presets", "rediffuse.progress", "rediffuse.provenance"}
+NOT_NUMBERS = {
+    "rediffuse",
+    "rediffuse.config",
+    "rediffuse.errors",
+    "rediffuse.gpus",  # which of equal devices
+    "rediffuse.interrupts",  # when work is left; that it ends in the same bits is the state's doing
+    "rediffuse.parallel",  # who shares a batch; that a number does not depend on it is training's doing
+    "rediffuse.presets",
+    "rediffuse.progress",
+    "rediffuse.provenance",
+}
 """Modules that no number depends on. Options count by their values, which every rule names beside this hash."""
 
 
@@ -34,21 +44,26 @@ def _walk(module: str, seen: dict[str, str]) -> None:
     path = _file(module)
     if module in seen or module in NOT_NUMBERS or module.startswith("rediffuse.config.") or path is None:
         return
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    seen[module], imported = _digest(path.read_text(encoding="utf-8"))
+    for name in imported:
+        _walk(name, seen)
+
+
+@cache  # since every rule of a workflow asks for much the same modules
+def _digest(source: str) -> tuple[str, list[str]]:
+    """A hash of a module's syntax tree without docstrings, and what it may import."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # A string that stands alone as a statement is documentation, wherever it is: of a module, a function or a field.
             node.body = [line for line in node.body if not _is_string(line)] or [ast.Pass()]
-    seen[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            _walk(name, seen)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), names
 
 
 def _is_string(line: ast.stmt) -> bool:
