@@ -1,5 +1,6 @@
 """The command line. Every command is what a rule of the pipeline calls, and can be called by hand; it imports its module when called."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rediffuse.errors import DivergedError, UserError
+from rediffuse.interrupts import Interrupted
 
 if TYPE_CHECKING:
     from rediffuse.paths import Layout
@@ -47,10 +49,14 @@ def train(
     preset: PresetOption = "laptop",
     device: DeviceOption = "auto",
 ) -> None:
-    """Train a network; writes its averaged weights, its history and how long it took to results/PRESET/runs/NAME/."""
+    """Train a network; writes its averaged weights, its history and how long it took to results/PRESET/runs/NAME/.
+
+    In several processes, each with its part of every batch: torchrun --standalone --nproc-per-node N -m rediffuse.cli train NAME.
+    """
     layout = _layout(preset)
     networks = layout.preset.runs | layout.preset.features
     _known("run", name, networks)
+    from rediffuse import parallel
     from rediffuse.config import Run
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
@@ -61,11 +67,14 @@ def train(
     options = networks[name]
     data = load(layout.dataset(options.dataset))
     make: Any = train_run if isinstance(options, Run) else train_features
-    where = pick(device)
-    trained = make(options, data, where, layout.run(name), name)
-    images = options.training.steps * options.training.batch
-    about = {"parameters": sum(p.numel() for p in trained.network.parameters()), "images": images}
-    write_json(layout.run(name) / "facts.json", about | facts(trained.seconds, where))
+    with parallel.group():
+        where = pick(device)
+        trained = make(options, data, where, layout.run(name), name)
+        if parallel.rank() == 0:
+            images = options.training.steps * options.training.batch
+            about = {"parameters": sum(p.numel() for p in trained.network.parameters()), "images": images}
+            about |= {"processes": parallel.size()} if parallel.size() > 1 else {}
+            write_json(layout.run(name) / "facts.json", about | facts(trained.seconds, where))
 
 
 @app.command()
@@ -312,7 +321,7 @@ def _known(what: str, name: str, known: Any) -> None:
 
 
 def main() -> None:
-    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 130 when interrupted."""
+    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number for a signal."""
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
@@ -322,11 +331,16 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message())
+    except Interrupted as end:
+        print(f"rediffuse: {end}; the same command goes on", file=sys.stderr)
+        sys.exit(128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _fail(line: str) -> None:
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+        time.sleep(2)  # of what every process finds the first one tells, and torchrun ends the others
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(2)
 

@@ -15,22 +15,23 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupted(BaseException):
     """A signal that was waited out: what could be saved is. Like KeyboardInterrupt, no error of the program."""
 
-    def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}")
+    def __init__(self, number: int, where: str = ""):
+        super().__init__(f"{where}{' ' * bool(where)}stopped by {signal.Signals(number).name}")
         self.number = number
 
 
 @contextmanager
-def deferred() -> Iterator[Callable[[], None]]:
+def deferred(patient: bool = False) -> Iterator[Callable[[], None]]:
     """SIGINT and SIGTERM wait: the function that is given raises Interrupted if there was one, and is called where the work can be left.
 
-    A second signal is not waited for. Outside the main thread, where Python hears no signals, nothing changes.
+    A second signal is not waited for, unless patient: one of several processes hears of one stop more than once (of SLURM and of torchrun).
+    Outside the main thread, where Python hears no signals, nothing changes.
     """
     heard: list[int] = []
     before = {}
 
     def hear(number: int, frame: FrameType | None) -> None:
-        if heard:
+        if heard and not patient:
             raise Interrupted(number)
         heard.append(number)
 

@@ -11,6 +11,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from rediffuse import device as devices
+from rediffuse import parallel
 from rediffuse.build import (
     About,
     binomial_denoiser,
@@ -41,7 +42,10 @@ Kind = TypeVar("Kind", Run, Features)
 
 
 def train_run(run: Run, data: Prepared, device: torch.device, folder: Path, name: str) -> Trained:
-    """Train a run and write its weights and history to a folder. Raises UserError if the data are not what its process is for."""
+    """Train a run; of several processes the first writes its weights and history to a folder.
+
+    Raises UserError if the data are not what its process is for.
+    """
     x = torch.from_numpy(data.as_x(data.arrays["x_train"])).to(device)
     if isinstance(run.process, Binomial):
         try:
@@ -60,9 +64,9 @@ def train_features(features: Features, data: Prepared, device: torch.device, fol
     x = torch.from_numpy(data.x("train")).to(device)
     y = torch.from_numpy(data.arrays["y_train"]).long().to(device)
 
-    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> Tensor:
+    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, part: slice) -> Tensor:
         images, labels = batch
-        return nn.functional.cross_entropy(network(images), labels)
+        return nn.functional.cross_entropy(network(images[part]), labels[part])
 
     return _train(network, loss, (x, y), features, data, folder, name)
 
@@ -80,10 +84,10 @@ def _train(
         if isinstance(options, Features) or not options.may_diverge:
             raise
         trained, weights, about = end.trained, {}, about | {"diverged": end.step}
-    write_text(folder / "history.csv", trained.history_csv())
-    write_weights(folder / "weights.safetensors", weights, about)
-    if state.is_file():
-        state.unlink()
+    if parallel.rank() == 0:
+        write_text(folder / "history.csv", trained.history_csv())
+        write_weights(folder / "weights.safetensors", weights, about)
+        state.unlink(missing_ok=True)
     return trained
 
 
