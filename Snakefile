@@ -15,7 +15,11 @@ from rediffuse.paths import Layout
 from rediffuse.provenance import PACKAGE, code_hash, pins
 
 config.setdefault("preset", "laptop")
+# GPUs that a job asks for; 0 on a cluster that has none. On one machine it limits nothing, unless a profile says how many there are.
+GPU = config.setdefault("gpu", 1)
 try:
+    if GPU not in (0, 1):
+        raise UserError(f"--config gpu: found {GPU!r}; expected 1, or 0")
     PRESET_FILE = preset_path(str(config["preset"]))
     PRESET = load_preset(PRESET_FILE)
     IMAGES = {

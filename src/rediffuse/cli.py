@@ -332,7 +332,7 @@ def main() -> None:
             raise
         _fail(error.format_message())
     except Interrupted as end:
-        print(f"rediffuse: {end}; the same command goes on", file=sys.stderr)
+        print(f"rediffuse: {end}", file=sys.stderr)
         sys.exit(128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -13,10 +13,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(BaseException):
-    """A signal that was waited out: what could be saved is. Like KeyboardInterrupt, no error of the program."""
+    """A signal that was waited out: what could be saved is. Like KeyboardInterrupt, no error of the program.
+
+    where: how far the work is, the beginning of the line that is said.
+    """
 
     def __init__(self, number: int, where: str = ""):
-        super().__init__(f"{where}{' ' * bool(where)}stopped by {signal.Signals(number).name}")
+        super().__init__(f"{where}stopped by {signal.Signals(number).name}; the same command again goes on")
         self.number = number
 
 

@@ -144,7 +144,7 @@ def _train(
             parts = parallel.gather(recent.item())
             if state:
                 done.save(state, key, step + 1, parts)
-            raise Interrupted(number, f"{what}: {'saved at' * bool(state)} step {step + 1} of {options.steps},")
+            raise Interrupted(number, f"{what}: {'saved at ' * bool(state)}step {step + 1} of {options.steps}, ")
     last_loss += _mean(recent)  # of the steps since the last row, if any
     trained = Trained(averaged.module.eval(), done.history, time.monotonic() - clock)
     if not math.isfinite(last_loss):

@@ -10,6 +10,7 @@ rule prepare:
         about="data/{dataset}-{hash}/dataset.json",
     log:
         "data/logs/{dataset}-{hash}.log",
+    localrule: True
     params:
         options=lambda w: options(PRESET.datasets[w.dataset]),
         made_by=made_by(
