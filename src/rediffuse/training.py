@@ -114,7 +114,7 @@ def _train(
     note = lambda: f"loss {last_loss:.4f}"  # noqa: E731
     steps: Iterable[int] = range(first, options.steps)
     if parallel.rank() == 0:
-        steps = track(steps, options.steps - first, what, options.batch, note=note)
+        steps = track(steps, options.steps, what, options.batch, note=note, first=first)
     step = first - 1
     for step in steps:
         if parallel.size() > 1:
