@@ -26,7 +26,7 @@ app = typer.Typer(
 PresetOption = Annotated[
     str, typer.Option("--preset", "-p", envvar="REDIFFUSE_PRESET", help="A shipped preset's name, or a path that ends in .yaml.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the GPU where there is one.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is a GPU that no other job holds, where there are any.")]
 Paper = Annotated[str, typer.Argument(help="sohl2015, ddpm or ddim.")]
 OutOption = Annotated[Path | None, typer.Option(help="Write samples of a run to this file, .png or .npz, apart from the pipeline.")]
 StepsOption = Annotated[int, typer.Option(help="S: steps of the accelerated sampler, of T.")]

@@ -80,7 +80,7 @@ def lease(devices: Sequence[str], n: int = 1, folder: Path = FOLDER) -> list[str
             os.close(lock)
         if not told:
             wanted = "a GPU" if n == 1 else f"{n} GPUs"
-            print(f"waiting for {wanted}: of {len(devices)} other jobs hold too many (locks in {folder})", file=sys.stderr, flush=True)
+            print(f"waiting for {wanted}: other jobs hold too many of {len(devices)} (locks in {folder})", file=sys.stderr, flush=True)
             told = True
         time.sleep(random.uniform(0.5, 1.0))  # of two jobs that wait for several, not both again at the same moment
 
