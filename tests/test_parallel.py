@@ -129,7 +129,7 @@ def test_two_processes_that_were_stopped_go_on_to_the_same_bits(prepared: None, 
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     said = rf"rediffuse: train {run}: saved at step (\d+) of {steps}, stopped by SIGTERM; the same command again goes on"
-    (step,) = set(re.findall(said, output))
+    (step,) = re.findall(said, output)
     assert int(step) < steps and int(step) % 10 == 0
     assert process.returncode != 0
     assert not Path(f"results/tiny/runs/{run}").exists()

@@ -363,14 +363,20 @@ def main() -> None:
             raise
         _fail(error.format_message())
     except Interrupted as end:
-        print(f"rediffuse: {end}", file=sys.stderr)
+        if _speaks_for_all():
+            print(f"rediffuse: {end}", file=sys.stderr)
         sys.exit(128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
+def _speaks_for_all() -> bool:
+    """Whether this process was started by itself, or is the first of those that torchrun started."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
+
+
 def _fail(line: str) -> None:
-    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+    if not _speaks_for_all():
         time.sleep(2)  # of what every process finds the first one tells, and torchrun ends the others
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(2)
