@@ -6,28 +6,26 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse.datasets import folder
-from rediffuse.presets import load_preset, preset_path
+from rediffuse import checkpoints, engine, provenance, recipes
 from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
-from rediffuse.papers.makes import MAKES, TABLE, asked
+from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
-from rediffuse.provenance import PACKAGE, code_hash, pins
+from rediffuse.presets import load_preset, preset_path
 
 config.setdefault("preset", "laptop")
 try:
     PRESET_FILE = preset_path(str(config["preset"]))
-    PRESET = load_preset(PRESET_FILE)
-    IMAGES = {
-        name: folder.files(data.path)
-        for name, data in PRESET.datasets.items()
-        if data.kind == "folder"
-    }
+    LAYOUT = Layout(PRESET_FILE.stem, load_preset(PRESET_FILE))
+    JOBS = recipes.jobs(LAYOUT)
+    REUSED = checkpoints.reused(LAYOUT, str(config.get("reuse", "")))
 except UserError as error:
     # Snakemake would wrap it in a traceback of its own and exit with status 1.
     print(f"rediffuse: {error}", file=sys.stderr, flush=True)
     os._exit(2)
-LAYOUT = Layout(PRESET_FILE.stem, PRESET)
+PRESET = LAYOUT.preset
+if workflow.is_main_process:
+    engine.remember(LAYOUT)
 
 # Rules find the `rediffuse` of this environment, activated or not, and the preset.
 shell.prefix(
@@ -55,7 +53,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        report_files(),
+        recipes.report(LAYOUT).makes,
 
 
 rule data:
@@ -74,10 +72,7 @@ rule samples:
 
 
 onstart:
-    print(
-        f"To watch a job: tail -f {LOGS}/*.log (images/s, time left, loss)\n",
-        file=sys.stderr,
-    )
+    print(*at_start(), sep="\n", end="\n\n", file=sys.stderr)
 
 
 onsuccess:
