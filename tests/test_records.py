@@ -204,7 +204,7 @@ def test_what_is_missing_changed_or_stale_is_named(made: list[recipes.Recipe], c
     layout({"runs.beat.training.steps": 25, "runs.beat.training.ema_decay": 0.8})
     assert rediffuse("verify", "--preset", "tiny.yaml") == 1
     lines = capsys.readouterr().out.splitlines()
-    assert "results/tiny/ddpm/fig8.png: missing: Draw ddpm fig8" in lines
+    assert "results/tiny/ddpm/fig8.png: missing: Draw fig8 of ddpm" in lines
     assert "results/tiny/runs/digits/weights.safetensors: changed by hand, or damaged, since it was made" in lines
     stale = "results/tiny/runs/beat/weights.safetensors: stale: option run.training."
     assert {f"{stale}steps: 20 -> 25", f"{stale}ema_decay: 0.7 -> 0.8"} <= set(lines)

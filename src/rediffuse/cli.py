@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rediffuse import progress
 from rediffuse.errors import DivergedError, UserError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset."
     """Make a data set's arrays in data/, with a JSON beside them that says what they are."""
     layout = _layout(preset)
     _known("data set", name, layout.preset.datasets)
+    progress.begin(layout.results, f"prepare {name}")
     from rediffuse import recipes
     from rediffuse.datasets.prepare import prepare as run
     from rediffuse.records import recorded
@@ -53,6 +55,7 @@ def train(
     layout = _layout(preset)
     networks = layout.preset.runs | layout.preset.features
     _known("run", name, networks)
+    progress.begin(layout.results, f"train {name}")
     from rediffuse import recipes
     from rediffuse.config import Run
     from rediffuse.datasets.prepared import load
@@ -123,6 +126,7 @@ def sample(
     samples = layout.preset.samples[name]
     if not 1 <= shard <= samples.shards:
         raise UserError(f"--shard: found {shard}; expected 1 to {samples.shards}, the shards of samples.{name}")
+    progress.begin(layout.results, f"sample {name} {shard}/{samples.shards}")
     from rediffuse import recipes
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
@@ -207,6 +211,7 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
 
     where = pick(device)
     for artifact, run in _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts).items():
+        progress.begin(layout.results, f"measure {paper} {artifact}")
         with recorded(recipes.measure(layout, paper, artifact), layout.name, where):
             run(layout, where)
 
@@ -294,6 +299,31 @@ def verify(preset: PresetOption = "laptop") -> None:
 
 
 @app.command()
+def status(
+    preset: PresetOption = "laptop",
+    watch: Annotated[bool, typer.Option("--watch", help="Draw it anew every two seconds, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of jobs.")] = False,
+) -> None:
+    """Say how far every training, sampling and measurement is: waiting, running, stopped, failed or done; with step, loss and time left.
+
+    A job that was stopped is gone on with by the command that began it. Done means that its files are there; `snakemake -n` says whether
+    an edit since then makes them anew.
+    """
+    layout = _layout(preset)
+    from rediffuse.status import show, show_json
+    from rediffuse.status import watch as run
+
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise UserError(f"--watch: found {'--json' if as_json else 'no terminal'}; expected a terminal to draw in: leave --watch out")
+    if watch:
+        run(layout)
+    elif as_json:
+        show_json(layout)
+    else:
+        show(layout)
+
+
+@app.command()
 def record(preset: PresetOption = "laptop") -> None:
     """Write the snapshot docs/results/PRESET/ that git holds, and the preset's stages in dvc.yaml, whose names it prints.
 
@@ -369,7 +399,8 @@ def _known(what: str, name: str, known: Any) -> None:
 def main() -> None:
     """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 130 when interrupted."""
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        with progress.ending():
+            sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
         _fail(str(error))
     except Exception as error:

@@ -152,7 +152,7 @@ def measure(layout: Layout, paper: str, artifact: str) -> Recipe:
         f"{paper}-measure-{artifact}",
         f"{paper}_measure_{artifact}",
         f"measure {paper} {artifact}",
-        f"Measure {paper} {artifact}",
+        f"Measure {artifact} of {paper}",
         layout.measurements(paper, artifact).with_suffix(".json"),
         inputs,
         {"measured": _measured(layout, paper, artifact)},
@@ -175,7 +175,7 @@ def table(layout: Layout, paper: str, artifact: str) -> Recipe:
         f"{paper}-table-{artifact}",
         f"{paper}_table_{artifact}",
         f"table {paper} {artifact}",
-        f"Tabulate {paper} {artifact}",
+        f"Tabulate {artifact} of {paper}",
         layout.artifact(paper, f"records/table-{artifact}.json"),
         inputs,
         outputs,
@@ -198,7 +198,7 @@ def draw(layout: Layout, paper: str, artifact: str) -> Recipe:
         f"{paper}-draw-{artifact}",
         f"{paper}_draw_{artifact}",
         f"figure {paper} {artifact}",
-        f"Draw {paper} {artifact}",
+        f"Draw {artifact} of {paper}",
         layout.artifact(paper, f"records/draw-{artifact}.json"),
         {"drawn_from": drawn_from},
         outputs,
@@ -214,7 +214,7 @@ def claims(layout: Layout, paper: str) -> Recipe:
     outputs = {"claims": [layout.artifact(paper, "claims.csv")]}
     record, modules = layout.artifact(paper, "records/claims.json"), (f"papers.{paper}.claims", "report.gather")
     return Recipe(
-        f"{paper}-claims", "claims", f"claims {paper}", f"Judge the claims of {paper}", record, inputs, outputs, modules, ("pandas",)
+        f"{paper}-claims", "claims", f"claims {paper}", f"Claims and verdicts of {paper}", record, inputs, outputs, modules, ("pandas",)
     )
 
 

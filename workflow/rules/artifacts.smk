@@ -35,7 +35,7 @@ for paper in LAYOUT.papers:
                 input:
                     **recipe.inputs,
                 output:
-                    **recipe.outputs,
+                    in_report(paper, artifact, recipe),
                     record=recipe.record,
                 log:
                     LOGS / f"{paper}-table-{artifact}.log",
@@ -56,7 +56,7 @@ for paper in LAYOUT.papers:
                 input:
                     **recipe.inputs,
                 output:
-                    **recipe.outputs,
+                    in_report(paper, artifact, recipe),
                     record=recipe.record,
                 log:
                     LOGS / f"{paper}-draw-{artifact}.log",

@@ -10,6 +10,17 @@ def current(recipe):
     return recipe.params(engine.known_options(recipe))
 
 
+def in_report(paper, artifact, recipe):
+    """What a job leaves; of it tables and figures marked for `snakemake --report`."""
+
+    def marked(path):
+        labels = {"paper": paper, "artifact": artifact, "file": path.name}
+        return report(path, category=paper, labels=labels)
+
+    shown = (".csv", ".png", ".gif")
+    return [marked(path) if path.suffix in shown else path for path in recipe.makes]
+
+
 def paper_targets(paper):
     """What a paper's own target makes: its tables, its figures, and its claims with their verdicts."""
     claims = [LAYOUT.artifact(paper, "claims.csv")] if paper in LAYOUT.papers else []

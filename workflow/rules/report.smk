@@ -13,7 +13,7 @@ rule claims:
     params:
         recipe=lambda w: current(recipes.claims(LAYOUT, w.paper)),
     message:
-        "Judge the claims of {wildcards.paper}"
+        "Claims and verdicts of {wildcards.paper}"
     shell:
         "rediffuse claims {wildcards.paper} > {log} 2>&1"
 
