@@ -1,5 +1,6 @@
 """The command line. Every command is what a rule of the pipeline calls, and can be called by hand; it imports its module when called."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rediffuse import interrupts
 from rediffuse.errors import DivergedError, UserError
 
 if TYPE_CHECKING:
@@ -37,8 +39,11 @@ def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset."
     layout = _layout(preset)
     _known("data set", name, layout.preset.datasets)
     from rediffuse.datasets.prepare import prepare as run
+    from rediffuse.files import held
 
-    run(name, layout.preset.datasets[name], layout.dataset(name))
+    folder = layout.dataset(name)
+    with held(folder.with_name(f".{folder.name}.lock")):
+        run(name, layout.preset.datasets[name], folder)
 
 
 @app.command()
@@ -122,22 +127,24 @@ def sample(
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
     from rediffuse.files import write_json
-    from rediffuse.provenance import facts
+    from rediffuse.provenance import code_hash, facts
+    from rediffuse.resume import job
     from rediffuse.runs import load_run
     from rediffuse.sampling import nothing
     from rediffuse.sampling import sample as run
 
     start, where = time.monotonic(), pick(device)
     options = layout.preset.runs[samples.run]
-    data = load(layout.dataset(options.dataset))
     path = layout.shard(name, shard - 1)
-    try:
-        loaded = load_run(layout.weights(samples.run), where, options)
-    except DivergedError:  # which only a run that may diverge leaves
-        nothing(path)
-    else:
-        run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
-    write_json(path.with_suffix(".json"), facts(time.monotonic() - start, where))
+    with job(layout.state(f"sample-{path.stem}"), samples.model_dump(mode="json"), code_hash("rediffuse.sampling"), where.type):
+        data = load(layout.dataset(options.dataset))
+        try:
+            loaded = load_run(layout.weights(samples.run), where, options)
+        except DivergedError:  # which only a run that may diverge leaves
+            nothing(path)
+        else:
+            run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
+        write_json(path.with_suffix(".json"), facts(time.monotonic() - start, where))
 
 
 @app.command()
@@ -199,9 +206,15 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
     """Measure what tables and figures of a paper need: numbers, and the arrays that figures draw."""
     layout = _layout(preset, paper)
     from rediffuse.device import pick
+    from rediffuse.provenance import code_hash
+    from rediffuse.resume import job
 
-    for run in _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts):
-        run(layout, pick(device))
+    where = pick(device)
+    others = set(type(layout.preset.papers).model_fields) - {paper}
+    options = layout.preset.model_dump(mode="json", exclude={"papers": others})
+    for artifact, run in zip(artifacts, _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts), strict=True):
+        with job(layout.state(f"measure-{paper}-{artifact}"), options, code_hash(run.__module__), where.type):
+            run(layout, where)
 
 
 @app.command()
@@ -312,9 +325,11 @@ def _known(what: str, name: str, known: Any) -> None:
 
 
 def main() -> None:
-    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 130 when interrupted."""
+    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number when stopped by a signal."""
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        with interrupts.terminable():
+            interrupts.end_with(os.environ.get(interrupts.RUN, ""))
+            sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
         _fail(str(error))
     except Exception as error:
@@ -322,13 +337,15 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message())
+    except interrupts.Interrupted as end:
+        _fail(str(end), 128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _fail(line: str) -> None:
+def _fail(line: str, status: int = 2) -> None:
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

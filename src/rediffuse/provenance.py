@@ -15,8 +15,20 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).resolve().parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
-NOT_NUMBERS = {"rediffuse", "rediffuse.config", "rediffuse.errors", "rediffuse.presets", "rediffuse.progress", "rediffuse.provenance"}
-"""Modules that no number depends on. Options count by their values, which every rule names beside this hash."""
+NOT_NUMBERS = {
+    "rediffuse",
+    "rediffuse.config",
+    "rediffuse.errors",
+    "rediffuse.files",
+    "rediffuse.interrupts",
+    "rediffuse.locks",
+    "rediffuse.presets",
+    "rediffuse.progress",
+    "rediffuse.provenance",
+    "rediffuse.resume",
+}
+"""Modules that no number depends on. Options count by their values, which every rule names beside this hash. How files are read and
+written and how work is left and taken up again changes no bit of what is computed, which the tests of kills hold it to."""
 
 
 @cache
