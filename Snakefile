@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from shlex import quote
 
+from rediffuse import interrupts, locks
 from rediffuse.datasets import folder
 from rediffuse.presets import load_preset, preset_path
 from rediffuse.config.ddpm import CELL
@@ -29,9 +30,14 @@ except UserError as error:
     os._exit(2)
 LAYOUT = Layout(PRESET_FILE.stem, PRESET)
 
-# Rules find the `rediffuse` of this environment, activated or not, and the preset.
+# Locks of a Snakemake that was killed stop nobody. Jobs on other machines start a Snakemake each, which holds nothing.
+if workflow.is_main_process:
+    locks.register()
+
+# Rules find the `rediffuse` of this environment, activated or not, and the preset; and end when this Snakemake does.
 shell.prefix(
-    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH REDIFFUSE_PRESET={quote(str(config['preset']))}; "
+    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH REDIFFUSE_PRESET={quote(str(config['preset']))} "
+    f"{interrupts.RUN}={quote(interrupts.this_process())}; "
 )
 
 
