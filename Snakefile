@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse import checkpoints, engine, provenance, recipes
+from rediffuse import checkpoints, engine, interrupts, locks, provenance, recipes
 from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
 from rediffuse.papers.makes import MAKES, asked
@@ -24,12 +24,17 @@ except UserError as error:
     print(f"rediffuse: {error}", file=sys.stderr, flush=True)
     os._exit(2)
 PRESET = LAYOUT.preset
-if workflow.is_main_process:
+if (
+    workflow.is_main_process
+):  # jobs on other machines start a Snakemake each, which holds nothing and remembers nothing
+    # Locks of a Snakemake that was killed stop nobody; and what is there is known by its records, whoever brought it.
+    locks.register()
     engine.remember(LAYOUT)
 
-# Rules find the `rediffuse` of this environment, activated or not, and the preset.
+# Rules find the `rediffuse` of this environment, activated or not, and the preset; and end when this Snakemake does.
 shell.prefix(
-    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH REDIFFUSE_PRESET={quote(str(config['preset']))}; "
+    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH REDIFFUSE_PRESET={quote(str(config['preset']))} "
+    f"{interrupts.RUN}={quote(interrupts.this_process())}; "
 )
 
 

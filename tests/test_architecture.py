@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src/rediffuse"
 FLOORS = [
-    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "device"},
+    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "device", "interrupts", "locks", "resume"},
     {"processes", "networks", "datasets"},
     {"samplers"},
     {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},

@@ -1,12 +1,13 @@
 """The command line. Every command is what a rule of the pipeline calls, and can be called by hand; it imports its module when called."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rediffuse import progress
+from rediffuse import interrupts, progress
 from rediffuse.errors import DivergedError, UserError
 
 if TYPE_CHECKING:
@@ -39,10 +40,12 @@ def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset."
     progress.begin(layout.results, f"prepare {name}")
     from rediffuse import recipes
     from rediffuse.datasets.prepare import prepare as run
+    from rediffuse.files import held
     from rediffuse.records import recorded
 
-    with recorded(recipes.prepare(layout, name), layout.name):
-        run(name, layout.preset.datasets[name], layout.dataset(name))
+    folder = layout.dataset(name)
+    with held(folder.with_name(f".{folder.name}.lock")), recorded(recipes.prepare(layout, name), layout.name):
+        run(name, layout.preset.datasets[name], folder)
 
 
 @app.command()
@@ -131,12 +134,13 @@ def sample(
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
     from rediffuse.records import recorded
+    from rediffuse.resume import job
     from rediffuse.runs import load_run
     from rediffuse.sampling import nothing
     from rediffuse.sampling import sample as run
 
-    where, path = pick(device), layout.shard(name, shard - 1)
-    with recorded(recipes.sample(layout, name, shard - 1), layout.name, where):
+    where, path, recipe = pick(device), layout.shard(name, shard - 1), recipes.sample(layout, name, shard - 1)
+    with job(layout.state(f"sample-{path.stem}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
         options = layout.preset.runs[samples.run]
         data = load(layout.dataset(options.dataset))
         try:
@@ -208,11 +212,13 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
     from rediffuse import recipes
     from rediffuse.device import pick
     from rediffuse.records import recorded
+    from rediffuse.resume import job
 
     where = pick(device)
     for artifact, run in _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts).items():
         progress.begin(layout.results, f"measure {paper} {artifact}")
-        with recorded(recipes.measure(layout, paper, artifact), layout.name, where):
+        recipe = recipes.measure(layout, paper, artifact)
+        with job(layout.state(f"measure-{paper}-{artifact}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
             run(layout, where)
 
 
@@ -397,9 +403,10 @@ def _known(what: str, name: str, known: Any) -> None:
 
 
 def main() -> None:
-    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 130 when interrupted."""
+    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number when stopped by a signal."""
     try:
-        with progress.ending():
+        with progress.ending(), interrupts.terminable():
+            interrupts.end_with(os.environ.get(interrupts.RUN, ""))
             sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
         _fail(str(error))
@@ -408,13 +415,15 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message())
+    except interrupts.Interrupted as end:
+        _fail(str(end), 128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _fail(line: str) -> None:
+def _fail(line: str, status: int = 2) -> None:
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

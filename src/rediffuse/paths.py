@@ -43,6 +43,10 @@ class Layout:
         samples = self.preset.samples[name]
         return self.results / "samples" / samples.run / f"{name}-{k + 1}of{samples.shards}.npz"
 
+    def state(self, job: str) -> Path:
+        """What a stopped job goes on from: no declared output, and gone when the job is done."""
+        return self.results / ".state" / job
+
     def measurements(self, paper: str, artifact: str) -> Path:
         return self.results / "measurements" / paper / f"{artifact}.csv"
 

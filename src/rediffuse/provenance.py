@@ -23,14 +23,19 @@ NOT_NUMBERS = {
     "rediffuse.config",
     "rediffuse.engine",
     "rediffuse.errors",
+    "rediffuse.files",
+    "rediffuse.interrupts",
+    "rediffuse.locks",
     "rediffuse.paths",
     "rediffuse.presets",
     "rediffuse.progress",
     "rediffuse.provenance",
     "rediffuse.recipes",
     "rediffuse.records",
+    "rediffuse.resume",
 }
-"""Modules that no number depends on. Options count by their values, which every rule names beside these hashes."""
+"""Modules that no number depends on. Options count by their values, which every rule names beside these hashes. How files are read and
+written and how work is left and taken up again changes no bit of what is computed, which the tests of kills hold it to."""
 
 
 @cache
