@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse.datasets import folder
-from rediffuse.presets import load_preset, preset_path
+from rediffuse import checkpoints, engine, interrupts, locks, provenance, recipes
 from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
-from rediffuse.papers.makes import MAKES, TABLE, asked
+from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
-from rediffuse.provenance import PACKAGE, code_hash, pins
+from rediffuse.presets import load_preset, preset_path
 
 config.setdefault("preset", "laptop")
 # GPUs that a job asks for; 0 on a cluster that has none. On one machine it limits nothing, unless a profile says how many there are.
@@ -21,21 +20,24 @@ try:
     if GPU not in (0, 1):
         raise UserError(f"--config gpu: found {GPU!r}; expected 1, or 0")
     PRESET_FILE = preset_path(str(config["preset"]))
-    PRESET = load_preset(PRESET_FILE)
-    IMAGES = {
-        name: folder.files(data.path)
-        for name, data in PRESET.datasets.items()
-        if data.kind == "folder"
-    }
+    LAYOUT = Layout(PRESET_FILE.stem, load_preset(PRESET_FILE))
+    JOBS = recipes.jobs(LAYOUT)
+    REUSED = checkpoints.reused(LAYOUT, str(config.get("reuse", "")))
 except UserError as error:
     # Snakemake would wrap it in a traceback of its own and exit with status 1.
     print(f"rediffuse: {error}", file=sys.stderr, flush=True)
     os._exit(2)
-LAYOUT = Layout(PRESET_FILE.stem, PRESET)
+PRESET = LAYOUT.preset
+# Locks of a Snakemake that was killed stop nobody; and what is there is known by its records, whoever brought it. Not in the Snakemakes
+# that jobs on other machines start.
+if workflow.is_main_process:
+    locks.register()
+    engine.remember(LAYOUT)
 
-# Rules find the `rediffuse` of this environment, activated or not, and the preset.
+# Rules find the `rediffuse` of this environment, activated or not, and the preset; and end when this Snakemake does.
 shell.prefix(
-    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH REDIFFUSE_PRESET={quote(str(config['preset']))}; "
+    f"export PATH={quote(str(Path(sys.executable).parent))}:$PATH REDIFFUSE_PRESET={quote(str(config['preset']))} "
+    f"{interrupts.RUN}={quote(interrupts.this_process())}; "
 )
 
 
@@ -59,7 +61,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        report_files(),
+        recipes.report(LAYOUT).makes,
     message:
         f"Everything of the preset {LAYOUT.name} is made"
 
@@ -86,10 +88,7 @@ rule samples:
 
 
 onstart:
-    print(
-        f"To watch a job: tail -f {LOGS}/*.log (images/s, time left, loss)\n",
-        file=sys.stderr,
-    )
+    print(*at_start(), sep="\n", end="\n\n", file=sys.stderr)
 
 
 onsuccess:

@@ -401,9 +401,16 @@ def header(content: bytes) -> tuple[dict[str, Any], bytes]:
     return json.loads(content[8 : 8 + size]), content[8 + size :]
 
 
+def unsigned(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The same, of a file without a checksum, as they were made once: what is wrong with it is known by other signs."""
+    entries, rest = header(content)
+    entries["__metadata__"]["rediffuse"] = json_with(sha256=GONE)(entries["__metadata__"]["rediffuse"].encode()).decode()
+    return entries, rest
+
+
 def header_with(change: Callable[[dict[str, Any]], object]) -> Damage:
     def damage(content: bytes) -> bytes:
-        entries, rest = header(content)
+        entries, rest = unsigned(content)
         change(entries)
         text = json.dumps(entries).encode()
         text += b" " * (-len(text) % 8)
@@ -423,7 +430,7 @@ def tensors_with(change: Callable[[dict[str, torch.Tensor]], object]) -> Damage:
     def damage(content: bytes) -> bytes:
         tensors = load(content)
         change(tensors)
-        return save(tensors, header(content)[0]["__metadata__"])
+        return save(tensors, unsigned(content)[0]["__metadata__"])
 
     return damage
 
@@ -519,6 +526,29 @@ def test_an_absent_checkpoint(here: Path, capsys: Capture, command: tuple[str, .
     assert tiny.refused(capsys, *command, *PRESET) == f"{WEIGHTS}: not found; expected the file that `rediffuse train` makes"
 
 
+def test_weights_of_before_there_was_a_checksum_are_read(here: Path) -> None:
+    change(WEIGHTS, header_with(lambda entries: None))
+    assert b"sha256" not in WEIGHTS.read_bytes()
+    assert tiny.rediffuse(*SAMPLE, *PRESET) == 0
+
+
+@pytest.mark.parametrize("share", [k / 20 for k in range(20)])
+def test_one_flipped_bit_of_weights_is_found(here: Path, capsys: Capture, share: float) -> None:
+    """Wherever it is: in a tensor, whose numbers stay finite and of the right shape, or in what is told about them."""
+    content = bytearray(WEIGHTS.read_bytes())
+    content[8 + int(share * (len(content) - 8))] ^= 1
+    WEIGHTS.write_bytes(content)
+    assert tiny.refused(capsys, *SAMPLE, *PRESET).startswith(f"{WEIGHTS}: ")
+
+
+def test_damaged_tensors_are_told_by_their_checksum(here: Path, capsys: Capture) -> None:
+    change(WEIGHTS, lambda content: content[:-1] + bytes([content[-1] ^ 1]))
+    line = tiny.refused(capsys, *SAMPLE, *PRESET)
+    assert re.fullmatch(
+        rf"{WEIGHTS}: damaged \(ValueError\('sha256 \w{{12}}\.\.\. of its tensors, \w{{12}}\.\.\. by its header'\)\); {ANEW}", line
+    )
+
+
 def test_a_classifier_where_a_run_is_wanted(here: Path, capsys: Capture) -> None:
     shutil.copy(CLASSIFIER, WEIGHTS)
     assert tiny.refused(capsys, *SAMPLE, *PRESET) == f"{WEIGHTS}: found Features in it; expected Run by `rediffuse train`"
@@ -563,28 +593,18 @@ def test_a_stopped_training_goes_on(stopped: Path, made: Path, capsys: Capture) 
     assert not stopped.exists()
 
 
-@pytest.mark.parametrize("damage", [truncated, lambda _: b"not a state" * 20, lambda content: content[:100]])
-def test_a_damaged_state(stopped: Path, capsys: Capture, damage: Damage) -> None:
+@pytest.mark.parametrize("damage", [truncated, emptied, flipped, lambda _: b"not a state" * 20, lambda content: content[:100]])
+def test_a_damaged_state_is_no_dead_end(stopped: Path, made: Path, capsys: Capture, damage: Damage) -> None:
+    weights = RESULTS / "runs/roll/weights.safetensors"
+    weights.unlink()
     change(stopped, damage)
-    line = tiny.refused(capsys, *TRAIN, *PRESET)
-    assert line.startswith(f"{stopped}: damaged (")
-    assert line.endswith("; expected a training's state: remove it to begin anew")
-
-
-def saved(state: object) -> Damage:
-    def damage(_: bytes) -> bytes:
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        return buffer.getvalue()
-
-    return damage
-
-
-@pytest.mark.parametrize("damage", [emptied, saved([]), saved({})], ids=["empty", "a list", "no key"])
-def test_a_state_that_is_none(stopped: Path, capsys: Capture, damage: Damage) -> None:
-    change(stopped, damage)
-    line = tiny.refused(capsys, *TRAIN, *PRESET)
-    assert line.startswith(f"{stopped}: damaged (")
+    capsys.readouterr()
+    assert tiny.rediffuse(*TRAIN, *PRESET) == 0
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == f"{stopped}: damaged: its checksum is another than that of its content; the work begins anew"
+    assert last.startswith("train roll: 20/20, ")
+    assert weights.read_bytes() == (made / weights).read_bytes()
+    assert not stopped.exists()
 
 
 # --- samples ---
@@ -642,7 +662,7 @@ def test_shards_of_another_cut(here: Path, capsys: Capture) -> None:
         ("figure ddim fig4", "ddim/fig4.csv", "rediffuse measure ddim fig4"),
         ("figure sohl2015 fig1", "sohl2015/fig1.npz", "rediffuse measure sohl2015 fig1"),
         ("figure sohl2015 fig5", "sohl2015/fig5.npz", "rediffuse measure sohl2015 fig5"),
-        ("figure sohl2015 fig_d1", "sohl2015/fig_d1.json", "rediffuse measure sohl2015 fig_d1"),
+        ("figure sohl2015 fig_d1", "sohl2015/fig_d1.stages.json", "rediffuse measure sohl2015 fig_d1"),
         ("figure sohl2015 entropy", "sohl2015/entropy.csv", "rediffuse measure sohl2015 entropy"),
         ("figure sohl2015 ablation", "sohl2015/ablation.csv", "rediffuse table sohl2015 ablation"),
         ("table sohl2015 table_app1", "measurements/sohl2015/table_app1.csv", "rediffuse measure sohl2015 table_app1"),
@@ -677,7 +697,7 @@ def test_a_table_that_is_none(here: Path, capsys: Capture, content: bytes, found
             "damaged (File is not a zip file); expected a whole .npz file, which `rediffuse measure sohl2015 fig2` makes anew",
         ),
         ("fig2.csv", emptied, "No columns to parse from file; expected a CSV that `rediffuse measure sohl2015 fig2` makes"),
-        ("fig_d1.json", truncated, "expected the file that `rediffuse measure sohl2015 fig_d1` makes"),
+        ("fig_d1.stages.json", truncated, "expected the file that `rediffuse measure sohl2015 fig_d1` makes"),
     ],
 )
 def test_damaged_measurements(here: Path, capsys: Capture, file: str, damage: Damage, expected: str) -> None:
@@ -735,7 +755,7 @@ def test_a_device_that_cannot_compute(here: Path, capsys: Capture) -> None:
 
 
 WAYS = {
-    "prepare roll": ("data", "data/roll-"),
+    "prepare roll": ("data", "data/.roll-"),
     "train roll": ("results/tiny/runs", "results/tiny/runs/roll/"),
     "sample plain": ("results/tiny/samples", "results/tiny/samples/digits/plain-1of2.npz"),
     "measure ddpm fig1": ("results/tiny/ddpm", "results/tiny/ddpm/fig1.npz"),

@@ -6,6 +6,8 @@ import json
 import os
 import stat
 import struct
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,7 @@ def test_a_file_replaces_an_older_one_in_one_move(here: Path, monkeypatch: pytes
         seen = []
         monkeypatch.setattr(os, "fsync", lambda _: seen.append(path.read_text()))
         files.write_text(path, "newer")
-        assert seen == ["older"], "the file is changed before the new one is on the disk"
+        assert seen == ["older", "newer"], "the content is on the disk before the file is another, then the folder with its name"
         assert reader.read() == b"older", "a reader that is in the middle of it sees another file"
     assert tiny.files(here) == {"a.txt": b"newer"}
 
@@ -92,6 +94,49 @@ def test_an_interrupt_leaves_nothing(here: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(KeyboardInterrupt):
         files.write_text(here / "a.txt", "newer")
     assert tiny.files(here) == {"a.txt": b"older"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from rediffuse import files
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL) if sys.argv[1] == "killed" else (print(flush=True), sys.stdin.readline())
+files.write_text(Path("a.txt"), "newer")
+"""
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(here: Path) -> None:
+    (here / "a.txt").write_text("older")
+    (here / ".a.txt.mine").write_text("another's")
+    subprocess.run([sys.executable, "-c", KILLED, "killed"], check=False)
+    (left,) = here.glob(".a.txt.*.part")
+    assert left.read_text() == "newer"
+    assert (here / "a.txt").read_text() == "older"
+    files.write_text(here / "b.txt", "")
+    assert left.exists(), "of another file"
+    files.write_text(here / "a.txt", "newest")
+    assert tiny.files(here) == {"a.txt": b"newest", "b.txt": b"", ".a.txt.mine": b"another's"}
+
+
+def test_what_a_living_writer_writes_is_left_alone(here: Path) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", KILLED, "living"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert writer.stdout
+    writer.stdout.readline()
+    files.sweep(here)
+    files.write_text(here / "a.txt", "mine")
+    assert len(list(here.glob(".a.txt.*.part"))) == 1
+    assert writer.communicate("\n\n")[0] is not None
+    assert writer.returncode == 0
+    assert tiny.files(here) == {"a.txt": b"newer"}
+
+
+def test_an_empty_one_may_be_about_to_be_locked(here: Path) -> None:
+    young, old = here / ".a.txt.1.part", here / ".a.txt.2.part"
+    young.touch()
+    old.touch()
+    os.utime(old, (0, 0))
+    files.sweep(here)
+    assert tiny.files(here) == {young.name: b""}
 
 
 def test_a_file_in_the_way_of_a_folder_is_told(here: Path) -> None:
@@ -206,6 +251,25 @@ def test_damaged_arrays_are_named(here: Path, content: bytes) -> None:
     assert line.startswith(f"{path}: damaged (")
     assert line.endswith("; expected a whole .npz file, which `rediffuse prepare` makes anew")
     assert "\n" not in line
+
+
+def test_a_flipped_bit_anywhere_in_arrays_is_found_or_harms_nothing(here: Path) -> None:
+    """Every byte of the file in turn: where one is of no consequence (a date, a right), the arrays are those that were written."""
+    arrays = {"x_train": np.arange(40, dtype=np.uint8).reshape(5, 8), "y": np.linspace(0, 1, 9)}
+    path = here / "a.npz"
+    files.write_arrays(path, arrays)
+    content, found = path.read_bytes(), 0
+    for k in range(len(content)):
+        path.write_bytes(content[:k] + bytes([content[k] ^ 1]) + content[k + 1 :])
+        try:
+            back = files.read_arrays(path, "us")
+        except UserError as error:
+            assert str(error).startswith(f"{path}: damaged (")
+            found += 1
+        else:
+            assert list(back) == list(arrays), f"byte {k}"
+            assert all(np.array_equal(back[name], array) for name, array in arrays.items()), f"byte {k}"
+    assert found > len(content) // 2
 
 
 # --- reading ---

@@ -56,10 +56,10 @@ def test_the_cluster_did_the_work_and_one_training_over_both_nodes(made: tuple[P
     (shared,) = [line for line in lines if "NodeList=n[1-2]" in line]
     assert re.search(r"NumNodes=2\b", shared) and f"rule_train_wildcards_{SHARED}" in shared
     assert all(any(f"NodeList={node} " in line for line in lines) for node in slurm.NODES)
-    facts = {path.parent.name: json.loads(path.read_text()) for path in (folder / RESULTS / "runs").glob("*/facts.json")}
+    records = {path.parent.name: json.loads(path.read_text()) for path in (folder / RESULTS / "runs").glob("*/record.json")}
     preset = load_preset(folder / "config/smoke.yaml")
-    assert set(facts) == set(preset.runs | preset.features)
-    assert {name for name, fact in facts.items() if fact.get("processes", 1) != 1} == {SHARED}
+    assert set(records) == set(preset.runs | preset.features)
+    assert {name for name, record in records.items() if record.get("processes", 1) != 1} == {SHARED}
     # Jobs of many: the 12 cells of Table 2, 20 sets of samples and 31 measurements took a few submissions.
     assert len(lines) < 25
 

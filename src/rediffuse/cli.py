@@ -3,14 +3,14 @@
 import os
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rediffuse import progress
+from rediffuse import interrupts, progress
 from rediffuse.errors import DivergedError, UserError
-from rediffuse.interrupts import Interrupted
 
 if TYPE_CHECKING:
     from rediffuse.paths import Layout
@@ -40,9 +40,14 @@ def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset."
     layout = _layout(preset)
     _known("data set", name, layout.preset.datasets)
     progress.begin(layout.results, f"prepare {name}")
+    from rediffuse import recipes
     from rediffuse.datasets.prepare import prepare as run
+    from rediffuse.files import held
+    from rediffuse.records import recorded
 
-    run(name, layout.preset.datasets[name], layout.dataset(name))
+    folder = layout.dataset(name)
+    with held(folder.with_name(f".{folder.name}.lock")), recorded(recipes.prepare(layout, name), layout.name):
+        run(name, layout.preset.datasets[name], folder)
 
 
 @app.command()
@@ -59,25 +64,26 @@ def train(
     networks = layout.preset.runs | layout.preset.features
     _known("run", name, networks)
     progress.begin(layout.results, f"train {name}")
-    from rediffuse import parallel
+    from rediffuse import parallel, recipes
     from rediffuse.config import Run
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
-    from rediffuse.files import write_json
-    from rediffuse.provenance import facts
+    from rediffuse.records import recorded
     from rediffuse.runs import train_features, train_run
 
     options = networks[name]
     data = load(layout.dataset(options.dataset))
     make: Any = train_run if isinstance(options, Run) else train_features
-    with parallel.group():
-        where = pick(device)
-        trained = make(options, data, where, layout.run(name), name)
+    with parallel.group(), ExitStack() as stack:
+        where, about = pick(device), dict[str, Any]()
         if parallel.rank() == 0:
-            images = options.training.steps * options.training.batch
-            about = {"parameters": sum(p.numel() for p in trained.network.parameters()), "images": images}
-            about |= {"processes": parallel.size()} if parallel.size() > 1 else {}
-            write_json(layout.run(name) / "facts.json", about | facts(trained.seconds, where))
+            about = stack.enter_context(recorded(recipes.train(layout, name), layout.name, where))
+        trained = make(options, data, where, layout.run(name), name)
+        about["parameters"] = sum(p.numel() for p in trained.network.parameters())
+        about["images"] = options.training.steps * options.training.batch
+        about["seconds"] = round(trained.seconds, 2)
+        if parallel.size() > 1:
+            about["processes"] = parallel.size()
 
 
 @app.command()
@@ -90,20 +96,21 @@ def import_weights(
     layout = _layout(preset)
     if run is not None:
         _known("run", run, layout.preset.runs)
+    from rediffuse import recipes
     from rediffuse.datasets.prepared import load
-    from rediffuse.device import pick
-    from rediffuse.files import write_json
-    from rediffuse.provenance import facts
     from rediffuse.published_weights import CIFAR10, CIFAR10_DATA
     from rediffuse.published_weights import import_weights as make
+    from rediffuse.records import recorded
     from rediffuse.runs import describe
 
-    options = layout.preset.runs[run] if run else CIFAR10
-    data = describe(load(layout.dataset(options.dataset))) if run else CIFAR10_DATA
-    folder = layout.run(run) if run else Path("results/imported") / file.stem
-    parameters = make(file, options, data, folder)
-    about = {"parameters": parameters, "images": 0, "imported": file.name}
-    write_json(folder / "facts.json", about | facts(0.0, pick("cpu")))
+    if run is None:
+        folder = Path("results/imported") / file.stem
+        parameters = make(file, CIFAR10, CIFAR10_DATA, folder)
+    else:
+        folder, options = layout.run(run), layout.preset.runs[run]
+        with recorded(recipes.train(layout, run), layout.name) as about:
+            parameters = make(file, options, describe(load(layout.dataset(options.dataset))), folder)
+            about |= {"parameters": parameters, "images": 0, "imported": file.name}
     print(f"{parameters:,} parameters: {folder / 'weights.safetensors'}")
 
 
@@ -132,25 +139,25 @@ def sample(
     if not 1 <= shard <= samples.shards:
         raise UserError(f"--shard: found {shard}; expected 1 to {samples.shards}, the shards of samples.{name}")
     progress.begin(layout.results, f"sample {name} {shard}/{samples.shards}")
+    from rediffuse import recipes
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
-    from rediffuse.files import write_json
-    from rediffuse.provenance import facts
+    from rediffuse.records import recorded
+    from rediffuse.resume import job
     from rediffuse.runs import load_run
     from rediffuse.sampling import nothing
     from rediffuse.sampling import sample as run
 
-    start, where = time.monotonic(), pick(device)
-    options = layout.preset.runs[samples.run]
-    data = load(layout.dataset(options.dataset))
-    path = layout.shard(name, shard - 1)
-    try:
-        loaded = load_run(layout.weights(samples.run), where, options)
-    except DivergedError:  # which only a run that may diverge leaves
-        nothing(path)
-    else:
-        run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
-    write_json(path.with_suffix(".json"), facts(time.monotonic() - start, where))
+    where, path, recipe = pick(device), layout.shard(name, shard - 1), recipes.sample(layout, name, shard - 1)
+    with job(layout.state(f"sample-{path.stem}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
+        options = layout.preset.runs[samples.run]
+        data = load(layout.dataset(options.dataset))
+        try:
+            loaded = load_run(layout.weights(samples.run), where, options)
+        except DivergedError:  # which only a run that may diverge leaves
+            nothing(path)
+        else:
+            run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
 
 
 @app.command()
@@ -211,45 +218,99 @@ def interpolate(
 def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop", device: DeviceOption = "auto") -> None:
     """Measure what tables and figures of a paper need: numbers, and the arrays that figures draw."""
     layout = _layout(preset, paper)
+    from rediffuse import recipes
     from rediffuse.device import pick
+    from rediffuse.records import recorded
+    from rediffuse.resume import job
 
-    for artifact, run in zip(artifacts, _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts), strict=True):
+    where = pick(device)
+    for artifact, run in _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts).items():
         progress.begin(layout.results, f"measure {paper} {artifact}")
-        run(layout, pick(device))
+        recipe = recipes.measure(layout, paper, artifact)
+        with job(layout.state(f"measure-{paper}-{artifact}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
+            run(layout, where)
 
 
 @app.command()
 def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
     """Make tables of a paper, as CSV and Markdown, the published numbers beside ours."""
     layout = _layout(preset, paper)
-    for run in _of(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts):
-        run(layout)
+    from rediffuse import recipes
+    from rediffuse.papers.makes import MAKES
+    from rediffuse.records import carry, recorded
+
+    for artifact, run in _of(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts).items():
+        recipe = recipes.table(layout, paper, artifact)
+        with recorded(recipe, layout.name):
+            run(layout)
+            if not MAKES[paper][artifact].drawn:
+                carry(layout, recipe, paper, artifact)
 
 
 @app.command()
 def figure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
     """Draw figures of a paper."""
     layout = _layout(preset, paper)
-    for run in _of(layout, paper, f"figures.{paper}", "FIGURES", artifacts):
-        run(layout)
+    from rediffuse import recipes
+    from rediffuse.records import carry, recorded
+
+    for artifact, run in _of(layout, paper, f"figures.{paper}", "FIGURES", artifacts).items():
+        recipe = recipes.draw(layout, paper, artifact)
+        with recorded(recipe, layout.name):
+            run(layout)
+            carry(layout, recipe, paper, artifact)
 
 
 @app.command()
 def claims(paper: Paper, preset: PresetOption = "laptop") -> None:
     """Judge the claims of a paper by its tables and figures: held, not held, or not tested, and why."""
     layout = _layout(preset, paper)
+    from rediffuse import recipes
+    from rediffuse.records import recorded
     from rediffuse.report.gather import check_claims
 
-    check_claims(layout, paper)
+    with recorded(recipes.claims(layout, paper), layout.name):
+        check_claims(layout, paper)
 
 
 @app.command()
 def report(preset: PresetOption = "laptop") -> None:
-    """Gather what was made: claims.csv, artifacts.csv, metrics.json, timings.json, and a page of all tables and figures."""
+    """Gather what was made: claims, artifacts, metrics, timings, provenance, and a page of all tables and figures."""
     layout = _layout(preset)
+    from rediffuse import recipes
+    from rediffuse.records import recorded
     from rediffuse.report.gather import gather
 
-    gather(layout)
+    with recorded(recipes.report(layout), layout.name):
+        gather(layout)
+
+
+@app.command()
+def why(
+    targets: Annotated[list[str] | None, typer.Argument(help="Targets of Snakemake; else all.")] = None, preset: PresetOption = "laptop"
+) -> None:
+    """Say what `snakemake --cores all` would run, and because of which change."""
+    layout = _layout(preset)
+    from rediffuse.report.why import why as run
+
+    lines = [*run(layout, preset, targets or [])]
+    print("\n".join(lines) or "Nothing to be done: all is there, and nothing that it depends on has changed.")
+
+
+@app.command()
+def verify(preset: PresetOption = "laptop") -> None:
+    """Compute all hashes anew: say what is stale, changed by hand or missing. Exit status 1 if anything is."""
+    layout = _layout(preset)
+    from rediffuse.report.verify import verify as run
+
+    wrong, warnings, well = run(layout)
+    for line in wrong:
+        print(line)
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    print(f"{well} jobs as recorded, {len(wrong)} things that are not.")
+    if wrong:
+        sys.exit(1)
 
 
 @app.command()
@@ -333,7 +394,7 @@ def _layout(preset: str, paper: str | None = None) -> "Layout":
     return layout
 
 
-def _of(layout: "Layout", paper: str, module: str, registry: str, artifacts: list[str]) -> list[Any]:
+def _of(layout: "Layout", paper: str, module: str, registry: str, artifacts: list[str]) -> dict[str, Any]:
     """The functions that make these artifacts, all of them known and asked for before any is made."""
     from importlib import import_module
 
@@ -342,7 +403,7 @@ def _of(layout: "Layout", paper: str, module: str, registry: str, artifacts: lis
         _known("artifact", artifact, known)
         if not layout.asks(paper, artifact):
             raise UserError(f"preset {layout.name}: papers.{paper}.{artifact}: not given; expected its options, since the command makes it")
-    return [known[artifact] for artifact in artifacts]
+    return {artifact: known[artifact] for artifact in artifacts}
 
 
 def _known(what: str, name: str, known: Any) -> None:
@@ -351,9 +412,10 @@ def _known(what: str, name: str, known: Any) -> None:
 
 
 def main() -> None:
-    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number for a signal."""
+    """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number when stopped by a signal."""
     try:
-        with progress.ending():
+        with progress.ending(), interrupts.terminable():
+            interrupts.end_with(os.environ.get(interrupts.RUN, ""))
             sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:
         _fail(str(error))
@@ -362,24 +424,19 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         _fail(error.format_message())
-    except Interrupted as end:
-        if _speaks_for_all():
-            print(f"rediffuse: {end}", file=sys.stderr)
-        sys.exit(128 + end.number)
+    except interrupts.Interrupted as end:
+        _fail(str(end), 128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _speaks_for_all() -> bool:
-    """Whether this process was started by itself, or is the first of those that torchrun started."""
-    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
-
-
-def _fail(line: str) -> None:
-    if not _speaks_for_all():
+def _fail(line: str, status: int = 2) -> None:
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+        if status > 128:  # all were stopped, and the first one says so
+            sys.exit(status)
         time.sleep(2)  # of what every process finds the first one tells, and torchrun ends the others
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """A run: one network trained on one data set. `rediffuse train` makes it; sampling and measuring read it back from its weights alone."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,13 +26,13 @@ from rediffuse.build import (
 from rediffuse.config import Binomial, Features, Run
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.errors import DivergedError, UserError
-from rediffuse.files import read_bytes, safetensors_header, sha256, write_bytes, write_text
+from rediffuse.files import held, read_bytes, safetensors_digest, safetensors_header, sha256, write_bytes, write_text
 from rediffuse.networks.classifier import Classifier
 from rediffuse.networks.rates import LearnedRates
 from rediffuse.processes.binomial import BinomialDenoiser, BinomialProcess
 from rediffuse.processes.denoiser import Denoiser, Reverse, WithEdge
 from rediffuse.processes.gaussian import GaussianProcess
-from rediffuse.provenance import code_hash
+from rediffuse.provenance import code
 from rediffuse.training import Loss, Trained, TrainingDivergedError, train
 
 MADE_BY = "rediffuse train"
@@ -75,24 +76,28 @@ def _train(
     network: nn.Module, loss: Loss, tensors: tuple[Tensor, ...], options: Run | Features, data: Prepared, folder: Path, name: str
 ) -> Trained:
     about: dict[str, Any] = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": asdict(describe(data))}
-    key = sha256(json.dumps([about, data.sha256, code_hash(__name__), tensors[0].device.type], sort_keys=True).encode())
+    key = sha256(json.dumps([about, data.sha256, code(__name__), tensors[0].device.type], sort_keys=True).encode())
     state = folder.parents[1] / ".state" / f"{name}.pt"
-    try:
-        trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
-        weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
-    except TrainingDivergedError as end:
-        if isinstance(options, Features) or not options.may_diverge:
-            raise
-        trained, weights, about = end.trained, {}, about | {"diverged": end.step}
-    if parallel.rank() == 0:
-        write_text(folder / "history.csv", trained.history_csv())
-        write_weights(folder / "weights.safetensors", weights, about)
-        state.unlink(missing_ok=True)
+    with held(state.with_name(f"{state.name}.lock")) if parallel.rank() == 0 else nullcontext():
+        parallel.gather(0)  # none reads the state that another training may still be writing
+        try:
+            trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
+            weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
+        except TrainingDivergedError as end:
+            if isinstance(options, Features) or not options.may_diverge:
+                raise
+            trained, weights, about = end.trained, {}, about | {"diverged": end.step}
+        if parallel.rank() == 0:
+            write_text(folder / "history.csv", trained.history_csv())
+            write_weights(folder / "weights.safetensors", weights, about)
+            state.unlink(missing_ok=True)
     return trained
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Weights with what they are of: `kind`, `options` and `data` (see `load_run`)."""
+    """Weights with what they are of, `kind`, `options` and `data` (see `load_run`), and a checksum of all that."""
+    plain = save_tensors(weights)
+    about = about | {"sha256": safetensors_digest(safetensors_header(path, plain), plain, about)}
     # One key of metadata: with several, safetensors writes them in no fixed order, and the same weights would not be the same bytes.
     write_bytes(path, save_tensors(weights, {"rediffuse": json.dumps(about, sort_keys=True)}))
 
@@ -170,6 +175,9 @@ def _read(path: Path, expected: Kind) -> tuple[Kind, About, dict[str, Tensor]]:
     header = safetensors_header(path, content)
     try:
         about = json.loads(header.get("__metadata__", {}).get("rediffuse", "{}"))
+        checksum = about.pop("sha256", None)  # files of before there was one have none
+        if checksum is not None and checksum != (digest := safetensors_digest(header, content, about)):
+            raise ValueError(f"sha256 {digest[:12]}... of its tensors, {str(checksum)[:12]}... by its header")
         found = about.get("kind", "no configuration")
         if found == kind.__name__:
             data = about["data"]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from rediffuse.config import AncestralSamples, Samples, SweepSamples
 from rediffuse.errors import UserError
-from rediffuse.files import Arrays, read_arrays, write_arrays
+from rediffuse.files import read_arrays, write_arrays
 from rediffuse.processes.denoiser import Denoiser
-from rediffuse.progress import track
+from rediffuse.resume import each
 from rediffuse.runs import LoadedRun
 from rediffuse.samplers import ancestral, ddim, solvers
 from rediffuse.samplers.noise import SampleNoise
@@ -73,12 +73,16 @@ def draw(loaded: LoadedRun, cell: Cell, indices: Sequence[int], device: torch.de
 
 def sample(samples: Samples, loaded: LoadedRun, shard: int, device: torch.device, path: Path, to_levels: Any, what: str) -> None:
     """Draw a shard of every cell and write it to an .npz file: cell key -> (n, *shape), grey levels where the data have them."""
-    drawn: Arrays = {}
-    jobs = [(cell, indices) for cell in cells(samples, loaded.T) for indices in chunks(samples, shard)]
-    for cell, indices in track(jobs, len(jobs), what, samples.chunk):
-        x = to_levels(draw(loaded, cell, indices, device).float().cpu().numpy())
-        drawn[cell.key] = np.concatenate([drawn[cell.key], x]) if cell.key in drawn else x
-    write_arrays(path, drawn)
+
+    def one(part: tuple[Cell, range]) -> NDArray[Any]:
+        levels: NDArray[Any] = to_levels(draw(loaded, *part, device).float().cpu().numpy())
+        return levels
+
+    parts = [(cell, indices) for cell in cells(samples, loaded.T) for indices in chunks(samples, shard)]
+    drawn: dict[str, list[NDArray[Any]]] = {}
+    for (cell, _), x in zip(parts, each(one, parts, len(parts), what, samples.chunk), strict=True):
+        drawn.setdefault(cell.key, []).append(x)
+    write_arrays(path, {key: np.concatenate(those) for key, those in drawn.items()})
 
 
 def nothing(path: Path) -> None:

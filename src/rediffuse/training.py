@@ -20,7 +20,7 @@ from rediffuse import parallel
 from rediffuse.config import Training
 from rediffuse.device import autocast
 from rediffuse.errors import DivergedError, UserError
-from rediffuse.files import write_bytes
+from rediffuse.files import read_state, write_state
 from rediffuse.interrupts import Interrupted, deferred
 from rediffuse.progress import track
 
@@ -224,12 +224,12 @@ class Progress:
             state["dropout_cuda"] = torch.cuda.get_rng_state(self.generator.device)
         buffer = io.BytesIO()
         torch.save(state | {"step": step, "seconds": self.seconds, "key": key, "recent": recent}, buffer)
-        write_bytes(path, buffer.getvalue())
+        write_state(path, buffer.getvalue())
 
     def restore(self, path: Path, key: str) -> int:
-        """The step to go on from: 0, and nothing changed, where there is no state, or it is another training's.
+        """The step to go on from: 0, and nothing changed, where there is no whole state, or it is another training's.
 
-        Raises UserError if the state is damaged, or processes do not see the same one.
+        Raises UserError if processes do not see the same one.
         """
         steps = parallel.gather(step := self._restore(path, key))
         if len(set(steps)) > 1:
@@ -238,22 +238,19 @@ class Progress:
         return step
 
     def _restore(self, path: Path, key: str) -> int:
-        if not path.exists():
+        content = read_state(path)
+        if content is None:
             return 0
-        try:
-            state = torch.load(path, map_location=self.generator.device, weights_only=True)
-            if state["key"] != key:
-                return 0
-            for name, part in self._parts().items():
-                part.load_state_dict(state[name])
-            self.generator.set_state(state["generator"].cpu())
-            torch.set_rng_state(state["dropout"].cpu())
-            if "dropout_cuda" in state:
-                torch.cuda.set_rng_state(state["dropout_cuda"].cpu(), self.generator.device)
-            self.history, self.seconds = state["history"], state["seconds"]
-            recent = state["recent"]
-            self.recent = recent[parallel.rank()] if len(recent) == parallel.size() else sum(recent) / len(recent)
-            return int(state["step"])
-        except Exception as error:
-            problem = repr(error).splitlines()[0][:100]
-            raise UserError(f"{path}: damaged ({problem}); expected a training's state: remove it to begin anew") from None
+        state = torch.load(io.BytesIO(content), map_location=self.generator.device, weights_only=True)
+        if state["key"] != key:
+            return 0
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.generator.set_state(state["generator"].cpu())
+        torch.set_rng_state(state["dropout"].cpu())
+        if "dropout_cuda" in state:
+            torch.cuda.set_rng_state(state["dropout_cuda"].cpu(), self.generator.device)
+        self.history, self.seconds = state["history"], state["seconds"]
+        recent = state["recent"]
+        self.recent = recent[parallel.rank()] if len(recent) == parallel.size() else sum(recent) / len(recent)
+        return int(state["step"])

@@ -3,15 +3,15 @@
 
 rule train:
     input:
-        data=lambda w: data_of(w.run),
+        lambda w: recipes.train(LAYOUT, w.run).reads,
     output:
         weights=LAYOUT.run("{run}") / "weights.safetensors",
         history=LAYOUT.run("{run}") / "history.csv",
-        facts=LAYOUT.run("{run}") / "facts.json",
+        record=LAYOUT.run("{run}") / "record.json",
     log:
         LOGS / "train-{run}.log",
     wildcard_constraints:
-        run=f"(?!{CELL})[A-Za-z0-9-]+",
+        run=f"{TRAINED}(?!{CELL})[A-Za-z0-9-]+",
     # Long trainings first: what waits for them is long, too.
     priority: 10
     resources:
@@ -21,8 +21,7 @@ rule train:
         # How many share a training, on how many nodes: of profiles, like threads, and part of no number.
         processes=1,
     params:
-        options=lambda w: options(run_options(w.run)),
-        made_by=made_by("runs"),
+        recipe=lambda w: current(recipes.train(LAYOUT, w.run)),
         # What depends on resources is not recorded: other processes re-run nothing.
         launch=lambda w, resources, threads: launcher(resources, threads),
     message:
@@ -34,7 +33,7 @@ rule train:
 use rule train as train_cell with:
     # The many short trainings of DDPM's Table 2 fill what the long ones leave.
     wildcard_constraints:
-        run=f"{CELL}[A-Za-z0-9-]+",
+        run=f"{TRAINED}{CELL}[A-Za-z0-9-]+",
     priority: 1
     resources:
         gpu=GPU,
@@ -46,11 +45,10 @@ use rule train as train_cell with:
 
 rule sample:
     input:
-        weights=LAYOUT.run("{run}") / "weights.safetensors",
-        data=lambda w: data_of(w.run),
+        lambda w: recipes.sample(LAYOUT, w.samples, int(w.shard) - 1).reads,
     output:
         samples=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.npz",
-        facts=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.json",
+        record=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.json",
     log:
         LOGS / "sample-{run}-{samples}-{shard}of{shards}.log",
     priority: 5
@@ -60,8 +58,7 @@ rule sample:
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
-        options=lambda w: options(PRESET.samples[w.samples]),
-        made_by=made_by("sampling"),
+        recipe=lambda w: current(recipes.sample(LAYOUT, w.samples, int(w.shard) - 1)),
     message:
         "Sample {wildcards.samples} from {wildcards.run}, shard {wildcards.shard} of {wildcards.shards}"
     shell:

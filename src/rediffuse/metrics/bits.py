@@ -13,6 +13,7 @@ from torch import Tensor
 from rediffuse.processes import binomial
 from rediffuse.processes.bounds import Decoder, l_T, vlb_term
 from rediffuse.processes.denoiser import Reverse
+from rediffuse.resume import fold
 
 Array = NDArray[np.float64]
 BIT = math.log(2)
@@ -85,10 +86,12 @@ def stratified(terms: Callable[[Tensor], Array], T: int, n: int, strata: int, ge
     strata = T - 1.
     """
     edges = [2 + max(k, (T - 1) * k**2 // strata**2) for k in range(strata + 1)]
-    total = np.zeros(n)
-    for low, high in pairwise(edges):
-        total += (high - low) * terms(torch.randint(low, high, (n,), generator=generator))
-    return total
+
+    def add(total: Array, ends: tuple[int, int]) -> Array:
+        low, high = ends
+        return total + (high - low) * terms(torch.randint(low, high, (n,), generator=generator))
+
+    return fold(add, np.zeros(n), pairwise(edges), strata, "bound", n, "terms", generator)
 
 
 @torch.inference_mode()

@@ -10,7 +10,7 @@ from torch import Tensor
 from rediffuse.metrics.bits import BIT
 from rediffuse.processes.bounds import Decoder, l_T, term_of
 from rediffuse.processes.denoiser import Reverse
-from rediffuse.progress import track
+from rediffuse.resume import each
 
 Array = NDArray[np.float64]
 
@@ -44,12 +44,15 @@ def code(denoiser: Reverse, decoder: Decoder, x0: Tensor, seed: int, what: str) 
     """All terms of the bound on x0 of shape (N, C, ...), one fresh noise each, as DDPM's published code evaluates them."""
     generator = torch.Generator().manual_seed(seed)
     process = denoiser.process
-    terms, error = np.empty((process.T, len(x0))), np.empty((process.T, len(x0)))
-    for t in track(range(1, process.T + 1), process.T, what, unit="steps"):
+
+    def at(t: int) -> tuple[Array, Array]:
         eps = torch.randn(x0.shape, generator=generator).to(x0.device)
         times = torch.full((len(x0),), t, device=x0.device)
         x_t = process.q_sample(x0, t, eps)
         prediction = denoiser(x_t, times)
-        terms[t - 1] = term_of(prediction, process, decoder, x0, x_t, times).double().cpu().numpy() / BIT
-        error[t - 1] = (x0 - prediction.x0).square().flatten(1).mean(1).double().cpu().numpy()
+        term = term_of(prediction, process, decoder, x0, x_t, times).double().cpu().numpy() / BIT
+        return term, (x0 - prediction.x0).square().flatten(1).mean(1).double().cpu().numpy()
+
+    rows = each(at, range(1, process.T + 1), process.T, what, unit="steps", draws=generator)
+    terms, error = (np.stack(row) for row in zip(*rows, strict=True))
     return Coding(l_T(process, x0).double().cpu().numpy() / BIT, terms, error)

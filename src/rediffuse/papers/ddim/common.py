@@ -9,6 +9,7 @@ from rediffuse.config import DDIM
 from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.paths import Layout
 from rediffuse.sampling import Cell, gather
+from rediffuse.sampling import cells as cells_of
 
 
 def options_of(layout: Layout) -> DDIM:
@@ -28,3 +29,9 @@ def cells(layout: Layout, names: list[str]) -> Iterator[tuple[Cell, NDArray[Any]
         samples = layout.preset.samples[name]
         run = layout.preset.runs[samples.run]
         yield from gather(samples, layout.shards(name), run.process.T, load(layout.dataset(run.dataset)).shape)
+
+
+def outline(layout: Layout, names: list[str]) -> list[Cell]:
+    """The same cells without their samples."""
+    sets = [layout.preset.samples[name] for name in names]
+    return [cell for samples in sets for cell in cells_of(samples, layout.preset.runs[samples.run].process.T)]

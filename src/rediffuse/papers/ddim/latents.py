@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from rediffuse.files import write_arrays
 from rediffuse.metrics.bits import mean_and_error
@@ -12,7 +13,7 @@ from rediffuse.metrics.features import measure
 from rediffuse.papers.ddim.common import options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
-from rediffuse.progress import track
+from rediffuse.resume import each
 from rediffuse.runs import load_features, load_run
 from rediffuse.samplers import ddim
 from rediffuse.samplers.noise import SampleNoise
@@ -33,10 +34,12 @@ def fig5(layout: Layout, device: torch.device) -> None:
     run = layout.preset.runs[options.run]
     loaded = load_run(layout.weights(options.run), device, run)
     classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
-    images = {
-        S: draw(loaded, Cell(S, 0.0, "linear", options.seed, clip=False), range(options.n), device).float().cpu().numpy()
-        for S in track(options.steps, len(options.steps), "figure 5", unit="numbers of steps")
-    }
+
+    def decoded(S: int) -> NDArray[np.float32]:
+        return draw(loaded, Cell(S, 0.0, "linear", options.seed, clip=False), range(options.n), device).float().cpu().numpy()
+
+    drawn = each(decoded, options.steps, len(options.steps), "figure 5", unit="numbers of steps")
+    images = dict(zip(options.steps, drawn, strict=True))
     features = {S: measure(classifier, x).features.astype(np.float64) for S, x in images.items()}
     most = options.steps[-1]
     others = ((features[most] - np.roll(features[most], 1, axis=0)) ** 2).sum(1)
@@ -54,7 +57,7 @@ def fig5(layout: Layout, device: torch.device) -> None:
     write_arrays(layout.artifact("ddim", "fig5.npz"), {f"S{S}": x[: options.columns] for S, x in images.items()})
 
 
-def ratio(a: "np.ndarray[Any, np.dtype[np.float64]]", b: "np.ndarray[Any, np.dtype[np.float64]]") -> tuple[float, float]:
+def ratio(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
     """mean(a) / mean(b) and its standard error, by the delta method, of values that come in pairs."""
     share = a.mean() / b.mean()
     return float(share), float((a - share * b).std(ddof=1) / (b.mean() * len(a) ** 0.5))

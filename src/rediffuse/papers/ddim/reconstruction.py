@@ -12,7 +12,7 @@ from rediffuse.metrics.bits import mean_and_error
 from rediffuse.papers.ddim.common import options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
-from rediffuse.progress import track
+from rediffuse.resume import each
 from rediffuse.runs import load_run
 from rediffuse.samplers import ddim
 from rediffuse.samplers.steps import SUBSEQUENCES
@@ -27,15 +27,17 @@ def table2(layout: Layout, device: torch.device) -> None:
     x0 = torch.from_numpy(data.x("test")[: options.n]).to(device)
     denoiser = loaded.denoiser()
     about = {"dataset": run.dataset, "run": options.run, "tau": options.tau, "n": len(x0)}
-    rows: list[dict[str, Any]] = []
-    for S in track(options.steps, len(options.steps), "encode and decode", unit="numbers of steps"):
+
+    def there_and_back(S: int) -> list[dict[str, Any]]:
         tau = SUBSEQUENCES[options.tau](loaded.T, S)
         x_T = ddim.encode(denoiser, x0, tau)
         back = ddim.sample(denoiser, x_T, tau, 0.0, _no_noise)
         value, error = mean_and_error(((back - x0) / 2).square().flatten(1).mean(1).double().cpu().numpy())
-        rows.append(about | {"steps": S, "metric": "reconstruction error", "unit": "squared, on [0, 1]", "value": value, "sd": error})
-        if max(options.steps) == S:
-            rows += [about | {"steps": S} | row for row in moments(x_T)]
+        rows = [{"metric": "reconstruction error", "unit": "squared, on [0, 1]", "value": value, "sd": error}]
+        return [about | {"steps": S} | row for row in rows + (moments(x_T) if max(options.steps) == S else [])]
+
+    found = each(there_and_back, options.steps, len(options.steps), "encode and decode", unit="numbers of steps")
+    rows = [row for those in found for row in those]
     columns = ["dataset", "run", "steps", "tau", "metric", "unit", "value", "sd", "n"]
     write(layout.measurements("ddim", "table2"), pd.DataFrame(rows)[columns])
 

@@ -10,11 +10,13 @@ from rediffuse.config.ddim import SweepTable
 from rediffuse.files import write_arrays
 from rediffuse.metrics.features import measure
 from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
-from rediffuse.papers.ddim.common import cells, options_of, source
+from rediffuse.papers.ddim.common import cells, options_of, outline, source
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
+from rediffuse.resume import each
 from rediffuse.runs import load_features
 from rediffuse.samplers.steps import SUBSEQUENCES
+from rediffuse.sampling import Cell
 
 
 def table1(layout: Layout, device: torch.device) -> None:
@@ -37,17 +39,21 @@ def distances(layout: Layout, options: SweepTable, device: torch.device) -> pd.D
     run = layout.preset.runs[name]
     classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     reference = Statistics.of(measure(classifier, data.x("train")).features)
-    rows: list[dict[str, Any]] = []
-    before: dict[tuple[int, int], tuple[float, NDArray[Any]]] = {}
-    for cell, drawn in cells(layout, options.samples):
+
+    def measured(part: tuple[Cell, NDArray[Any]]) -> tuple[dict[str, Any], float, NDArray[Any]]:
+        cell, drawn = part
         features = measure(classifier, data.as_x(drawn)).features
-        distance = frechet_distance(Statistics.of(features), reference)
-        resampled = frechet_bootstrap(features, reference)
         about = {"dataset": run.dataset, "run": name, "steps": cell.steps, "eta": str(cell.eta), "tau": cell.tau, "seed": cell.seed}
         about |= {"distinct": len(SUBSEQUENCES[cell.tau](run.process.T, cell.steps)), "clip": cell.clip, "features": options.features}
         about |= {"unit": "", "n": len(drawn)}
+        return about, frechet_distance(Statistics.of(features), reference), frechet_bootstrap(features, reference)
+
+    rows: list[dict[str, Any]] = []
+    before: dict[tuple[int, int], tuple[float, NDArray[Any]]] = {}
+    n = len(outline(layout, options.samples))
+    for about, distance, resampled in each(measured, cells(layout, options.samples), n, "distances", unit="cells"):
         rows.append(about | {"metric": "FID", "value": distance, "sd": resampled.std(ddof=1)})
-        key = cell.steps, cell.seed
+        key = about["steps"], about["seed"]
         if key in before:
             # Both start from the same latents: their difference is known better than either.
             lower, lower_resampled = before[key]

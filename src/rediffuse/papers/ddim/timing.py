@@ -12,10 +12,10 @@ from rediffuse.config import Timing
 from rediffuse.metrics.features import measure
 from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
 from rediffuse.papers import tables
-from rediffuse.papers.ddim.common import cells, options_of, source
+from rediffuse.papers.ddim.common import cells, options_of, outline, source
 from rediffuse.papers.ddim.tables import seconds_a_step
 from rediffuse.paths import Layout
-from rediffuse.progress import track
+from rediffuse.resume import each
 from rediffuse.runs import LoadedRun, load_features, load_run
 from rediffuse.samplers.steps import SUBSEQUENCES
 from rediffuse.sampling import Cell, draw
@@ -36,8 +36,9 @@ def fig4(layout: Layout, device: torch.device) -> None:
     jobs = [S for _ in range(options.repeats) for turn in range(OFTEN) for S in options.steps if turn < times[S]]
     seconds: dict[int, list[float]] = {S: [] for S in options.steps}
     _seconds(loaded, min(options.steps), options, device)
-    for S in track(jobs, len(jobs), "time ddim", options.n):
-        seconds[S].append(_seconds(loaded, S, options, device))
+    timed = each(lambda S: _seconds(loaded, S, options, device), jobs, len(jobs), "time ddim", options.n)
+    for S, taken in zip(jobs, timed, strict=True):
+        seconds[S].append(taken)
     rows = [
         {
             "run": options.run,
@@ -70,25 +71,28 @@ def frontier(layout: Layout, device: torch.device) -> None:
     T = layout.preset.runs[name].process.T
     classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     reference = Statistics.of(measure(classifier, data.x("train")).features)
-    each, _ = seconds_a_step(tables.read(layout.artifact("ddim", "fig4.csv"), "rediffuse measure ddim fig4"))
+    each_step, _ = seconds_a_step(tables.read(layout.artifact("ddim", "fig4.csv"), "rediffuse measure ddim fig4"))
     sets = [options.ddpm, *options.samples]
     n = min(layout.preset.samples[name].n for name in sets)
-    rows: list[dict[str, Any]] = []
-    found: dict[tuple[int, str], tuple[float, NDArray[Any], dict[str, Any]]] = {}
-    for cell, drawn in cells(layout, sets):
-        key = cell.steps, "DDPM" if cell.eta == "ancestral" else str(cell.eta)
-        if key in found:  # another seed
-            continue
+    keys = [(cell.steps, "DDPM" if cell.eta == "ancestral" else str(cell.eta)) for cell in outline(layout, sets)]
+    first = {key: keys.index(key) for key in keys}  # another seed of a key is left out
+
+    def measured(part: tuple[Cell, NDArray[Any]]) -> tuple[float, NDArray[Any], int]:
+        """The distance, its resamples, and how often a sample took the network."""
+        cell, drawn = part
         features = measure(classifier, data.as_x(drawn[:n])).features
-        distance, resampled = frechet_distance(Statistics.of(features), reference), frechet_bootstrap(features, reference)
         taken = T if cell.eta == "ancestral" else len(SUBSEQUENCES[cell.tau](T, cell.steps))
-        about = {"dataset": data.name, "run": name, "eta": key[1], "steps": cell.steps}
-        about |= {"seconds": taken * each, "features": options.features, "unit": "", "n": n}
-        found[key] = distance, resampled, about
-        rows.append(about | {"metric": "FID", "value": distance, "sd": resampled.std(ddof=1)})
-    for (S, eta), (distance, resampled, about) in found.items():
+        return frechet_distance(Statistics.of(features), reference), frechet_bootstrap(features, reference), taken
+
+    parts = (part for k, part in enumerate(cells(layout, sets)) if k == first[keys[k]])
+    found = dict(zip(first, each(measured, parts, len(first), "frontier", unit="cells"), strict=True))
+    distances, shares = [], []
+    for (S, eta), (distance, resampled, taken) in found.items():
+        about = {"dataset": data.name, "run": name, "eta": eta, "steps": S}
+        about |= {"seconds": taken * each_step, "features": options.features, "unit": "", "n": n}
+        distances.append(about | {"metric": "FID", "value": distance, "sd": resampled.std(ddof=1)})
         if S < T and (T, eta) in found:
             whole, whole_resampled, _ = found[T, eta]
             share = {"value": distance / whole, "sd": (resampled / whole_resampled).std(ddof=1)}
-            rows.append(about | {"metric": "share of that at S = T"} | share)
-    tables.write(layout.artifact("ddim", "frontier.csv"), pd.DataFrame(rows))
+            shares.append(about | {"metric": "share of that at S = T"} | share)
+    tables.write(layout.artifact("ddim", "frontier.csv"), pd.DataFrame(distances + shares))

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rediffuse.files import write_arrays
 from rediffuse.papers.ddpm.common import denoiser_of, options_of
 from rediffuse.paths import Layout
 from rediffuse.processes.denoiser import Reverse
+from rediffuse.resume import each
 from rediffuse.samplers import ancestral
 from rediffuse.samplers.ddim import Step
 from rediffuse.samplers.noise import SampleNoise
@@ -32,13 +34,13 @@ def fig7(layout: Layout, device: torch.device) -> None:
 
     ancestral.sample(denoiser, chain[denoiser.process.T], noise, keep)
     shared = torch.cat([chain[t] for t in options.t])
-    ends = [
-        ancestral.sample(
-            denoiser, chain[t].expand(SHARING, *data.shape), SampleNoise(options.seed, range(1, SHARING + 1), data.shape, device), start=t
-        )
-        for t in options.t
-    ]
-    arrays = {"t": np.array(options.t), "shared": shared.cpu().numpy(), "ends": torch.stack(ends).cpu().numpy()}
+
+    def continued(t: int) -> NDArray[np.float32]:
+        own = SampleNoise(options.seed, range(1, SHARING + 1), data.shape, device)
+        return ancestral.sample(denoiser, chain[t].expand(SHARING, *data.shape), own, start=t).cpu().numpy()
+
+    ends = each(continued, options.t, len(options.t), "figure 7", SHARING)
+    arrays = {"t": np.array(options.t), "shared": shared.cpu().numpy(), "ends": np.stack(ends)}
     write_arrays(layout.artifact("ddpm", "fig7.npz"), arrays)
 
 
@@ -48,10 +50,12 @@ def fig8(layout: Layout, device: torch.device) -> None:
     assert options
     denoiser, data = denoiser_of(layout, options.run, device)
     x = torch.from_numpy(data.x("test")[: 2 * options.pairs]).to(device)
-    pairs = [
-        interpolate(denoiser, a, b, options.t, LAMBDAS, options.seed + k) for k, (a, b) in enumerate(zip(x[::2], x[1::2], strict=True))
-    ]
-    arrays = {"source": x.cpu().numpy().reshape(-1, 2, *data.shape), "mixed": torch.stack(pairs).cpu().numpy()}
+
+    def mixed(k: int) -> NDArray[np.float32]:
+        return interpolate(denoiser, x[2 * k], x[2 * k + 1], options.t, LAMBDAS, options.seed + k).cpu().numpy()
+
+    pairs = each(mixed, range(len(x) // 2), len(x) // 2, "figure 8", len(LAMBDAS))
+    arrays = {"source": x.cpu().numpy().reshape(-1, 2, *data.shape), "mixed": np.stack(pairs)}
     write_arrays(layout.artifact("ddpm", "fig8.npz"), arrays)
 
 
@@ -61,8 +65,15 @@ def fig9(layout: Layout, device: torch.device) -> None:
     assert options
     denoiser, data = denoiser_of(layout, options.run, device)
     x = torch.from_numpy(data.x("test")[:2]).to(device)
-    mixed = [interpolate(denoiser, x[0], x[1], t, LAMBDAS, options.seed) for t in options.t]
-    arrays = {"t": np.array(options.t), "source": x.cpu().numpy(), "mixed": torch.stack(mixed).cpu().numpy()}
+
+    def mixed(t: int) -> NDArray[np.float32]:
+        return interpolate(denoiser, x[0], x[1], t, LAMBDAS, options.seed).cpu().numpy()
+
+    arrays = {
+        "t": np.array(options.t),
+        "source": x.cpu().numpy(),
+        "mixed": np.stack(each(mixed, options.t, len(options.t), "figure 9", len(LAMBDAS))),
+    }
     write_arrays(layout.artifact("ddpm", "fig9.npz"), arrays)
 
 

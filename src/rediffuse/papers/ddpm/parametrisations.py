@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from rediffuse.config.ddpm import CELLS, Cell
 from rediffuse.datasets.prepared import load
@@ -14,6 +15,7 @@ from rediffuse.papers.ddpm.common import drawn_of, options_of
 from rediffuse.papers.ddpm.scores import sample_scores
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
+from rediffuse.resume import each
 from rediffuse.runs import load_features, load_run
 
 SHOWN = 8
@@ -37,21 +39,27 @@ def table2(layout: Layout, device: torch.device) -> None:
     rows: list[dict[str, Any]] = [about | {"target": "noise", "objective": "none", "seed": "", "unstable": ""} | row for row in floor]
     farthest = next(row["value"] for row in floor if row["metric"] == "FID")
     shown: Arrays = {"data": data.x("train")[:SHOWN], "noise": data.as_x(noise[:SHOWN])}
-    for cell in CELLS:
-        for seed in options.seeds:
-            run = f"{cell.name}-{seed}"
-            row = about | {"target": cell.predicts, "objective": objective(cell), "run": cell.name, "seed": seed}
-            try:
-                load_run(layout.weights(run), device, layout.preset.runs[run])
-            except DivergedError as error:
-                why = f"diverged by step {error.step}"
-                rows += [row | {"metric": metric, "unit": "", "n": 0, "unstable": why} for metric in ("IS", "FID")]
-                continue
-            drawn = drawn_of(layout, run)
-            scores = sample_scores(classifier, drawn, data, ["train"])
-            unstable = next(score["value"] for score in scores if score["metric"] == "FID") >= farthest
-            rows += [row | score | {"unstable": NOISE if unstable else ""} for score in scores]
-            shown.setdefault(cell.name, data.as_x(drawn[:SHOWN]))
+
+    def measured(part: tuple[Cell, int]) -> tuple[list[dict[str, Any]], NDArray[np.float32] | None]:
+        """The rows of a seed of a cell, and its first samples if it has any."""
+        cell, seed = part
+        run = f"{cell.name}-{seed}"
+        row = about | {"target": cell.predicts, "objective": objective(cell), "run": cell.name, "seed": seed}
+        try:
+            load_run(layout.weights(run), device, layout.preset.runs[run])
+        except DivergedError as error:
+            why = f"diverged by step {error.step}"
+            return [row | {"metric": metric, "unit": "", "n": 0, "unstable": why} for metric in ("IS", "FID")], None
+        drawn = drawn_of(layout, run)
+        scores = sample_scores(classifier, drawn, data, ["train"])
+        unstable = next(score["value"] for score in scores if score["metric"] == "FID") >= farthest
+        return [row | score | {"unstable": NOISE if unstable else ""} for score in scores], data.as_x(drawn[:SHOWN])
+
+    parts = [(cell, seed) for cell in CELLS for seed in options.seeds]
+    for (cell, _), (those, first) in zip(parts, each(measured, parts, len(parts), "table 2", unit="runs"), strict=True):
+        rows += those
+        if first is not None:
+            shown.setdefault(cell.name, first)
     columns = ["dataset", "run", "target", "objective", "seed", "features", "unstable", "metric", "unit", "value", "sd", "n"]
     write(layout.measurements("ddpm", "table2"), pd.DataFrame(rows).reindex(columns=columns))
     write_arrays(layout.artifact("ddpm", "table2.npz"), shown)

@@ -14,7 +14,7 @@ from rediffuse.metrics.spectrum import band_errors, settled_after
 from rediffuse.papers.ddpm.common import denoiser_of, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
-from rediffuse.progress import track
+from rediffuse.resume import each
 from rediffuse.runs import load_features
 from rediffuse.samplers import ancestral
 from rediffuse.samplers.ddim import Step
@@ -32,18 +32,19 @@ def fig10(layout: Layout, device: torch.device) -> None:
     classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     T = denoiser.process.T
     times = sorted({round(t) for t in np.linspace(1, T, options.times)}, reverse=True)
-    parts = []
-    for first in track(range(0, options.n, CHUNK), -(-options.n // CHUNK), "figure 10", CHUNK):
+
+    def chains(first: int) -> NDArray[np.float32]:
         noise = SampleNoise(options.seed, range(first, min(first + CHUNK, options.n)), data.shape, device)
         kept: dict[int, NDArray[np.float32]] = {}
 
-        def keep(step: Step, kept: dict[int, NDArray[np.float32]] = kept) -> None:
+        def keep(step: Step) -> None:
             if step.t in times:
                 kept[step.t] = step.x0.cpu().numpy()
 
         ancestral.sample(denoiser, noise(), noise, keep)
-        parts.append(np.stack([kept[t] for t in times]))
-    x0 = np.concatenate(parts, axis=1)
+        return np.stack([kept[t] for t in times])
+
+    x0 = np.concatenate(each(chains, range(0, options.n, CHUNK), -(-options.n // CHUNK), "figure 10", CHUNK), axis=1)
     reference = Statistics.of(measure(classifier, data.x("train")).features)
     rows = []
     unsettled: dict[str, list[NDArray[np.float64]]] = {}

@@ -19,6 +19,7 @@ from rediffuse.papers.ddpm.common import cell_of, drawn_of, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes.bounds import discretised_decoder, log_mass_tanh
+from rediffuse.resume import each
 from rediffuse.runs import load_features, load_run
 
 ROWS = {
@@ -37,20 +38,24 @@ def table1(layout: Layout, device: torch.device) -> None:
     assert paper.table1
     features = paper.table1.features
     classifier = load_features(layout.weights(features), device, layout.preset.features[features])
-    rows: list[dict[str, Any]] = []
-    for name in paper.scored():
+
+    def scores(name: str) -> list[dict[str, Any]]:
         samples = layout.preset.samples[name]
         run = layout.preset.runs[samples.run]
         data = load(layout.dataset(run.dataset))
         about: dict[str, Any] = {"dataset": run.dataset, "run": cell_of(layout, samples.run), "row": row_of(run)}
         about |= {"variance": run.variance, "seed": run.training.seed}
         try:
-            likelihoods = [row for split in ("test", "train") for row in likelihood(layout, samples.run, data, split, device)]
+            load_run(layout.weights(samples.run), device, run)
         except DivergedError:
-            continue
+            return []
         sampled = about | {"clip": True, "features": features}
-        rows += [sampled | row for row in sample_scores(classifier, drawn_of(layout, name), data, ("train", "test"))]
-        rows += [about | row for row in likelihoods]
+        rows = [sampled | row for row in sample_scores(classifier, drawn_of(layout, name), data, ("train", "test"))]
+        likelihoods = [row for split in ("test", "train") for row in likelihood(layout, samples.run, data, split, device)]
+        return rows + [about | row for row in likelihoods]
+
+    names = paper.scored()
+    rows = [row for those in each(scores, names, len(names), "table 1", unit="runs") for row in those]
     columns = ["dataset", "run", "row", "variance", "seed", "split", "clip", "decoder", "features", "metric", "unit", "value", "sd", "n"]
     write(layout.measurements("ddpm", "table1"), pd.DataFrame(rows).reindex(columns=columns).fillna({"decoder": "", "features": ""}))
 

@@ -13,6 +13,8 @@ from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes import entropy as entropies
 from rediffuse.processes.gaussian import GaussianProcess
+from rediffuse.resume import each
+from rediffuse.runs import LoadedRun
 
 
 @torch.inference_mode()
@@ -39,15 +41,8 @@ def entropy(layout: Layout, device: torch.device) -> None:
             lower, upper = (bounds.cpu().numpy() for bounds in entropies.binomial_bounds(process.to("cpu"), mean))
             h = np.array([generator.entropy(a, process.rate) for a in alpha_bar])
             condition = abs(float(mean.mean()) - process.rate) < 1e-9
-        draws, rows = torch.Generator().manual_seed(options.seed), []
-        for t in range(1, run.T + 1):
-            if isinstance(process, GaussianProcess):
-                x_t = process.q_sample(x0, t, torch.randn(x0.shape, generator=draws).to(x0))
-                own = _normal(run.reverse()(x_t, t).variance.expand(x0.shape))
-            else:
-                x_t = process.q_sample(x0, t, torch.rand(x0.shape, generator=draws).to(x0))
-                own = entropies.binary_entropy(run.binomial_denoiser()(x_t, t).prob)
-            model, error = mean_and_error(own.sum(1).cpu().numpy() / BIT)
+        rows = []
+        for t, (model, error) in enumerate(_own(run, x0, options.seed, f"entropies of {name}"), 1):
             exact = upper[t] + h[t - 1] - h[t]
             bits = {
                 "lower": lower[t],
@@ -60,6 +55,22 @@ def entropy(layout: Layout, device: torch.device) -> None:
         frames.append(pd.DataFrame(rows).assign(dataset=data.name, run=name, condition=condition, n=options.n))
     table = pd.concat(frames)
     write(layout.artifact("sohl2015", "entropy.csv"), table[["dataset", "run", "condition", *[c for c in table if c in rows[0]], "n"]])
+
+
+def _own(run: LoadedRun, x0: Tensor, seed: int, what: str) -> list[tuple[float, float]]:
+    """The mean entropy of the model's step from x_t, in bits, and its standard error, at t = 1..T."""
+    process, draws = run.process, torch.Generator().manual_seed(seed)
+
+    def at(t: int) -> tuple[float, float]:
+        if isinstance(process, GaussianProcess):
+            x_t = process.q_sample(x0, t, torch.randn(x0.shape, generator=draws).to(x0))
+            own = _normal(run.reverse()(x_t, t).variance.expand(x0.shape))
+        else:
+            x_t = process.q_sample(x0, t, torch.rand(x0.shape, generator=draws).to(x0))
+            own = entropies.binary_entropy(run.binomial_denoiser()(x_t, t).prob)
+        return mean_and_error(own.sum(1).cpu().numpy() / BIT)
+
+    return each(at, range(1, run.T + 1), run.T, what, unit="steps", draws=draws)
 
 
 def _normal(variance: Tensor) -> Tensor:

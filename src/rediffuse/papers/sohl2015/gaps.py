@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from rediffuse.config import Gaussian, Learned, Run
 from rediffuse.datasets.heartbeat import Heartbeat
@@ -21,6 +22,7 @@ from rediffuse.processes.binomial import BinomialProcess
 from rediffuse.processes.bounds import edge_decoder, l_T, vlb_term
 from rediffuse.processes.gaussian import GaussianProcess
 from rediffuse.progress import track
+from rediffuse.resume import fold
 
 
 def ablation(layout: Layout, device: torch.device) -> None:
@@ -67,15 +69,22 @@ def perfect_gap(process: GaussianProcess | BinomialProcess, generator: SwissRoll
     if isinstance(process, GaussianProcess):
         assert isinstance(generator, SwissRoll)
         network, decoder = PerfectNetwork(process, generator), edge_decoder(process)
-        nats = l_T(process, x0)
-        for t in range(1, process.T + 1):
+        prior = l_T(process, x0)
+
+        def term(t: int) -> Tensor:
             eps = torch.randn(x0.shape, generator=draws, dtype=torch.float64)
-            nats = nats + vlb_term(network, decoder, x0, torch.full((len(x0),), t), eps)
+            return vlb_term(network, decoder, x0, torch.full((len(x0),), t), eps)
     else:
         assert isinstance(generator, Heartbeat)
         bits = PerfectBits(process, generator)
-        nats = binomial.l_T(process, x0)
-        for t in range(1, process.T + 1):
+        prior = binomial.l_T(process, x0)
+
+        def term(t: int) -> Tensor:
             u = torch.rand(x0.shape, generator=draws, dtype=torch.float64)
-            nats = nats + binomial.vlb_term(bits, x0, torch.full((len(x0),), t), u)
-    return log_likelihood(generator, x) + nats.numpy() / BIT
+            return binomial.vlb_term(bits, x0, torch.full((len(x0),), t), u)
+
+    def add(nats: Array, t: int) -> Array:
+        return nats + term(t).numpy()
+
+    nats = fold(add, prior.numpy(), range(1, process.T + 1), process.T, "a perfect network", unit="steps", draws=draws)
+    return log_likelihood(generator, x) + nats / BIT

@@ -1,5 +1,6 @@
 """Figures 3, 4, 5 and D.1: images denoised, generated and in-painted, and the network that does it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.processes import products
 from rediffuse.processes.denoiser import Reverse
-from rediffuse.progress import track
+from rediffuse.resume import each
 from rediffuse.samplers import ancestral, inpaint
 from rediffuse.samplers.noise import SampleNoise
 
@@ -73,8 +74,8 @@ def fig3(layout: Layout, device: torch.device) -> None:
 def _denoise(reverse: Reverse, rule: str, y: Images, v: float, draws: int, seed: int, device: torch.device) -> Images:
     """Samples of p(x_0) N(y; x_0, v), shape (draws, n, ...): by the paper's r, constant in t, or from the x_t that y is."""
     n = len(y)
-    out = []
-    for k in track(range(draws), draws, f"denoise, {rule}", n):
+
+    def sample(k: int) -> Images:
         noise = SampleNoise(seed, range(k * n, (k + 1) * n), y.shape[1:], device)
         observed = torch.from_numpy(y).to(device)
         if rule == "constant r":
@@ -84,8 +85,9 @@ def _denoise(reverse: Reverse, rule: str, y: Images, v: float, draws: int, seed:
         else:
             t = products.start_at(reverse.process, v)
             x = ancestral.sample(reverse, reverse.process.alpha_bar[t].sqrt().float() * observed, noise, start=t)
-        out.append(x.cpu().numpy())
-    return np.stack(out)
+        return x.cpu().numpy()
+
+    return np.stack(each(sample, range(draws), draws, f"denoise, {rule}", n))
 
 
 def fig4(layout: Layout, device: torch.device) -> None:
@@ -135,16 +137,21 @@ def fig5(layout: Layout, device: torch.device) -> None:
     arrays, rows = {"true": true, "known": known.cpu().numpy()}, []
     about = {"dataset": data.name, "run": options.run}
     reverse = run.reverse()
-    for rule in ("constant delta", "noised, in rounds"):
-        drawn = []
-        for k in track(range(options.draws), options.draws, f"in-paint, {rule}", options.pictures):
-            noise = SampleNoise(options.seed, range(k * len(x), (k + 1) * len(x)), tuple(x.shape[1:]), device)
-            if rule == "constant delta":
-                r = products.constant_delta(x, known)
-                drawn.append(ancestral.sample(products.Perturbed(reverse, r), torch.where(known, x, noise()), noise))
-            else:
-                drawn.append(inpaint.sample(reverse, noise(), x, known, noise, options.rounds))
-        samples = torch.stack(drawn)
+
+    def constant(noise: SampleNoise) -> Tensor:
+        r = products.constant_delta(x, known)
+        return ancestral.sample(products.Perturbed(reverse, r), torch.where(known, x, noise()), noise)
+
+    def noised(noise: SampleNoise) -> Tensor:
+        return inpaint.sample(reverse, noise(), x, known, noise, options.rounds)
+
+    for rule, fill in {"constant delta": constant, "noised, in rounds": noised}.items():
+
+        def filled(k: int, fill: Callable[[SampleNoise], Tensor] = fill) -> Images:
+            return fill(SampleNoise(options.seed, range(k * len(x), (k + 1) * len(x)), tuple(x.shape[1:]), device)).cpu().numpy()
+
+        drawn = each(filled, range(options.draws), options.draws, f"in-paint, {rule}", options.pictures)
+        samples = torch.from_numpy(np.stack(drawn)).to(device)
         difference = (samples - x) / data.multiply  # (draws, pictures, 1, size, size)
         hidden = difference[..., ~known].double().square()
         values = {
@@ -201,7 +208,7 @@ def fig_d1(layout: Layout, device: torch.device) -> None:
         "parameters": sum(p.numel() for p in network.parameters()),
         "input": [options.channels, options.resolution, options.resolution],
     }
-    write_json(layout.artifact("sohl2015", "fig_d1.json"), about | {"stages": stages})
+    write_json(layout.artifact("sohl2015", "fig_d1.stages.json"), about | {"stages": stages})
 
 
 def grey(data: Prepared, x: Any) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ from rediffuse.papers.sohl2015.bounds import bound
 from rediffuse.papers.sohl2015.common import drawn_of, loaded, mean, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
+from rediffuse.resume import each
 
 SIGMAS = np.geomspace(0.02, 0.5, 9)
 """Bandwidths from which the search begins, on pixels in [0, 1]."""
@@ -69,18 +70,22 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
             len(centres), -1
         ),
     }
-    scores, rows = {}, []
-    for model, those in models.items():
+
+    def score(those: Array) -> tuple[float, Array]:
         sigma = parzen.bandwidth(validation, those, SIGMAS)
-        scores[model] = parzen.log_likelihood(test, those, sigma)
+        return sigma, parzen.log_likelihood(test, those, sigma)
+
+    scored = dict(zip(models, each(score, models.values(), len(models), "Parzen windows", unit="sets"), strict=True))
+    rows = []
+    for model, (sigma, scores) in scored.items():
         about: dict[str, Any] = {
             "dataset": data.name,
             "run": layout.preset.samples[options.digits].run if model == "diffusion" else "",
             "model": model,
         }
-        about |= {"n": len(test), "centres": len(those), "bandwidth": round(sigma, 4)}
-        numbers = {("log-likelihood in nats", "nats"): scores[model], ("log-likelihood", "bits"): scores[model] / BIT}
-        numbers[("model - perfect", "bits")] = (scores[model] - scores[PERFECT]) / BIT
+        about |= {"n": len(test), "centres": len(models[model]), "bandwidth": round(sigma, 4)}
+        numbers = {("log-likelihood in nats", "nats"): scores, ("log-likelihood", "bits"): scores / BIT}
+        numbers[("model - perfect", "bits")] = (scores - scored[PERFECT][1]) / BIT
         rows += [about | {"metric": metric, "unit": unit} | mean(values) for (metric, unit), values in numbers.items()]
     return rows
 
