@@ -42,6 +42,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
             *("--profile", "profiles/slurm", "--default-resources", "slurm_partition=main", "--retries", "0", "--latency-wait", "5"),
             *("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "3"),
             *("--resources", "gpu=2", "mem_mb=16000", "in_turn=1"),
+            # A measurement of time is alone on its node, but two nodes are one machine here.
+            *("--set-threads", "ddim_measure_fig4=1"),
             *("--set-resources", *[f"train:{key}={for_shared(*values)}" for key, values in shared.items()], "train:tasks_per_gpu=0"),
         )
         said = slurm.ask("scontrol", "show", "job", "--oneliner")

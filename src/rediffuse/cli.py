@@ -434,7 +434,7 @@ def _fail(line: str, status: int = 2) -> None:
     if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
         if status > 128:  # all were stopped, and the first one says so
             sys.exit(status)
-        time.sleep(2)  # of what every process finds the first one tells, and torchrun ends the others
+        time.sleep(20)  # of what every process finds the first one tells, and torchrun ends the others
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(status)
 
