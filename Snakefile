@@ -62,21 +62,29 @@ rule all:
     default_target: True
     input:
         report_files(),
+    message:
+        f"Everything of the preset {LAYOUT.name} is made"
 
 
 rule data:
     input:
         [LAYOUT.dataset(name) / "arrays.npz" for name in PRESET.datasets],
+    message:
+        "All data sets are prepared"
 
 
 rule runs:
     input:
         [LAYOUT.weights(name) for name in PRESET.runs | PRESET.features],
+    message:
+        "All networks are trained"
 
 
 rule samples:
     input:
         [shard for name in PRESET.samples for shard in LAYOUT.shards(name)],
+    message:
+        "All samples are drawn"
 
 
 onstart:

@@ -1,7 +1,9 @@
 """What several test modules share: one thread, fixed seeds, the published chain, and a tape of noise."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pipeline
 import pytest
 import torch
 from hypothesis import settings
@@ -19,6 +21,17 @@ settings.load_profile("fixed")
 def ddpm() -> GaussianProcess:
     """The published chain: T = 1000, beta from 1e-4 to 0.02."""
     return GaussianProcess(schedules.linear(1000))
+
+
+@pytest.fixture(scope="session")
+def smoke_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository of the sources in which the smoke preset was run, once for all slow tests: they copy it (`pipeline.copied`).
+
+    Snakemake's own words of that run lie beside it, in `run.log`.
+    """
+    folder = pipeline.sources(tmp_path_factory.mktemp("smoke") / "rediffuse")
+    (folder.parent / "run.log").write_text(pipeline.snakemake(folder), encoding="utf-8")
+    return folder
 
 
 class Tape:

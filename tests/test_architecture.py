@@ -15,7 +15,7 @@ FLOORS = [
     {"samplers"},
     {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},
     {"papers"},
-    {"figures", "report"},
+    {"figures", "report", "status"},
     {"cli"},
 ]
 

@@ -588,7 +588,7 @@ def test_a_stopped_training_goes_on(stopped: Path, made: Path, capsys: Capture) 
     weights = RESULTS / "runs/roll/weights.safetensors"
     weights.unlink()
     assert tiny.rediffuse(*TRAIN, *PRESET) == 0
-    assert "train roll: 10/10, " in capsys.readouterr().err
+    assert "train roll: 20/20, " in capsys.readouterr().err
     assert weights.read_bytes() == (made / weights).read_bytes()
     assert not stopped.exists()
 
@@ -838,4 +838,4 @@ def test_a_full_disk_at_the_end_of_a_training_loses_nothing(stopped: Path, capsy
         patch.setattr(os, "fsync", fail)
         tiny.refused(capsys, *TRAIN, *PRESET, after_work=True)
     assert tiny.rediffuse(*TRAIN, *PRESET) == 0
-    assert "train roll: 10/10, " in capsys.readouterr().err
+    assert "train roll: 20/20, " in capsys.readouterr().err

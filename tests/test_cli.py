@@ -24,6 +24,7 @@ COMMANDS = [
     "figure",
     "claims",
     "report",
+    "status",
     "record",
 ]
 

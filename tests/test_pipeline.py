@@ -1,72 +1,26 @@
 """The smoke preset from a copy of the sources to a recorded, shared and cloned result."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pipeline import RESULTS, commit, copied, git, jobs, run, snakemake
 
 from rediffuse.papers.makes import MAKES
 from rediffuse.presets import load_preset
 
-ROOT = Path(__file__).resolve().parents[1]
-BIN = Path(sys.executable).parent
-RESULTS = Path("results/smoke")
-
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-def run(folder: Path, *command: str, status: int = 0) -> str:
-    """Run a command of the environment in a folder, with the folder's own sources; its output, both streams."""
-    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PYTHONPATH": str(folder / "src"), "PATH": path, "DVC_NO_ANALYTICS": "1"}
-    environment.pop("REDIFFUSE_PRESET", None)
-    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    assert done.returncode == status, done.stdout[-4000:]
-    return done.stdout
-
-
-def snakemake(folder: Path, *arguments: str, status: int = 0) -> str:
-    return run(folder, "snakemake", "--cores", "2", *arguments, "--config", "preset=smoke", status=status)
-
-
-def jobs(folder: Path, *arguments: str) -> set[str]:
-    """The rules that would run."""
-    return set(re.findall(r"^(\w+)\s+\d+$", snakemake(folder, "-n", *arguments), re.MULTILINE)) - {"total"}
-
-
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A git repository with the tracked and new files of this one, in which the smoke preset was run."""
-    folder = tmp_path_factory.mktemp("smoke") / "rediffuse"
-    folder.mkdir()
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).is_file() and not name.startswith("docs/results/") and name not in ("dvc.yaml", "dvc.lock"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes((ROOT / name).read_bytes())
-    git(folder, "init", "--quiet")
-    commit(folder, "sources")
-    snakemake(folder)
-    return folder
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return run(folder, "git", "-c", "user.name=test", "-c", "user.email=test@example.org", *arguments)
-
-
-def commit(folder: Path, message: str) -> None:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message", message)
+def made(smoke_tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the finished smoke preset, which the tests below may change."""
+    return copied(smoke_tree, tmp_path_factory.mktemp("pipeline") / "rediffuse")
 
 
 def test_everything_is_made_with_the_published_numbers_beside_ours(made: Path) -> None:

@@ -269,7 +269,7 @@ def light_modules() -> list[str]:
     return [
         name
         for name in names
-        if re.search(r"\.figures\.|\.papers\.\w+\.(tables|claims)$|\.report\.|\.cli$|\.config\b|\.presets$|\.paths$", name)
+        if re.search(r"\.figures\.|\.papers\.\w+\.(tables|claims)$|\.report\.|\.status$|\.cli$|\.config\b|\.presets$|\.paths$", name)
     ]
 
 

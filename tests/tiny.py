@@ -250,8 +250,9 @@ def rediffuse(*arguments: str) -> int:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder, by its path."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    """Every file below a folder, by its path; but for what jobs tell `rediffuse status` of themselves."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.match(".state/status/*")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, after_work: bool = False) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rediffuse import interrupts
+from rediffuse import interrupts, progress
 from rediffuse.errors import DivergedError, UserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset."
     """Make a data set's arrays in data/, with a JSON beside them that says what they are."""
     layout = _layout(preset)
     _known("data set", name, layout.preset.datasets)
+    progress.begin(layout.results, f"prepare {name}")
     from rediffuse.datasets.prepare import prepare as run
     from rediffuse.files import held
 
@@ -56,6 +57,7 @@ def train(
     layout = _layout(preset)
     networks = layout.preset.runs | layout.preset.features
     _known("run", name, networks)
+    progress.begin(layout.results, f"train {name}")
     from rediffuse.config import Run
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
@@ -124,6 +126,7 @@ def sample(
     samples = layout.preset.samples[name]
     if not 1 <= shard <= samples.shards:
         raise UserError(f"--shard: found {shard}; expected 1 to {samples.shards}, the shards of samples.{name}")
+    progress.begin(layout.results, f"sample {name} {shard}/{samples.shards}")
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
     from rediffuse.files import write_json
@@ -213,6 +216,7 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
     others = set(type(layout.preset.papers).model_fields) - {paper}
     options = layout.preset.model_dump(mode="json", exclude={"papers": others})
     for artifact, run in zip(artifacts, _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts), strict=True):
+        progress.begin(layout.results, f"measure {paper} {artifact}")
         with job(layout.state(f"measure-{paper}-{artifact}"), options, code_hash(run.__module__), where.type):
             run(layout, where)
 
@@ -249,6 +253,31 @@ def report(preset: PresetOption = "laptop") -> None:
     from rediffuse.report.gather import gather
 
     gather(layout)
+
+
+@app.command()
+def status(
+    preset: PresetOption = "laptop",
+    watch: Annotated[bool, typer.Option("--watch", help="Draw it anew every two seconds, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of jobs.")] = False,
+) -> None:
+    """Say how far every training, sampling and measurement is: waiting, running, stopped, failed or done; with step, loss and time left.
+
+    A job that was stopped is gone on with by the command that began it. Done means that its files are there; `snakemake -n` says whether
+    an edit since then makes them anew.
+    """
+    layout = _layout(preset)
+    from rediffuse.status import show, show_json
+    from rediffuse.status import watch as run
+
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise UserError(f"--watch: found {'--json' if as_json else 'no terminal'}; expected a terminal to draw in: leave --watch out")
+    if watch:
+        run(layout)
+    elif as_json:
+        show_json(layout)
+    else:
+        show(layout)
 
 
 @app.command()
@@ -327,7 +356,7 @@ def _known(what: str, name: str, known: Any) -> None:
 def main() -> None:
     """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number when stopped by a signal."""
     try:
-        with interrupts.terminable():
+        with interrupts.terminable(), progress.ending():
             interrupts.end_with(os.environ.get(interrupts.RUN, ""))
             sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:

@@ -68,7 +68,7 @@ def fold(
         done, value, state, _ = loop.now
         if draws is not None and state is not None:
             draws.set_state(torch.from_numpy(state))
-        for item in track(islice(items, done, None), total - done, what, per_item, unit):
+        for item in track(islice(items, done, None), total, what, per_item, unit, first=done):
             value = step(value, item)
             _job.keep(loop, value, draws)
         return value

@@ -81,7 +81,7 @@ def train(
     recent = torch.zeros((), device=device)  # summed on the device, so that only every so many steps wait for it
     last_loss, saved, clock = 0.0, time.monotonic(), time.monotonic() - done.seconds
     note = lambda: f"loss {last_loss:.4f}"  # noqa: E731
-    for step in track(range(first, options.steps), options.steps - first, what, options.batch, note=note):
+    for step in track(range(first, options.steps), options.steps, what, options.batch, note=note, first=first):
         rows = torch.randint(len(data[0]), (options.batch,), generator=generator, device=device)
         with autocast(device):
             value = loss(network, tuple(tensor[rows] for tensor in data), generator)

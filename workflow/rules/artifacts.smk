@@ -23,7 +23,7 @@ for paper, artifact in ASKED:
                 options=options_of(paper, artifact),
                 made_by=made_by(f"papers.{paper}.{makes.by}", "scikit-learn", "scipy"),
             message:
-                f"Measure {paper}: {artifact}"
+                f"Measure {artifact} of {paper}"
             shell:
                 "rediffuse measure {params.paper} {params.artifact} > {log} 2>&1"
 
@@ -36,7 +36,7 @@ for paper, artifact in ASKED:
                 LAYOUT.measurements(paper, artifact),
                 published=[published(paper, name) for name in makes.published],
             output:
-                LAYOUT.artifact(paper, f"{artifact}.csv"),
+                in_report(paper, artifact, f"{artifact}.csv"),
                 LAYOUT.artifact(paper, f"{artifact}.md"),
             log:
                 LOGS / f"{paper}-{artifact}.log",
@@ -46,7 +46,7 @@ for paper, artifact in ASKED:
                 artifact=artifact,
                 made_by=made_by(f"papers.{paper}.tables"),
             message:
-                f"Table of {paper}: {artifact}"
+                f"Tabulate {artifact} of {paper}"
             shell:
                 "rediffuse table {params.paper} {params.artifact} > {log} 2>&1"
 
@@ -58,7 +58,7 @@ for paper, artifact in ASKED:
             input:
                 drawn_from(paper, LAYOUT.measured_for(paper, artifact)),
             output:
-                [LAYOUT.artifact(paper, name) for name in makes.drawn],
+                [in_report(paper, artifact, name) for name in makes.drawn],
             log:
                 LOGS / f"{paper}-draw-{artifact}.log",
             localrule: True
@@ -68,7 +68,7 @@ for paper, artifact in ASKED:
                 options=options_of(paper, LAYOUT.measured_for(paper, artifact)),
                 made_by=made_by(f"figures.{paper}"),
             message:
-                f"Figure of {paper}: {artifact}"
+                f"Draw {artifact} of {paper}"
             shell:
                 "rediffuse figure {params.paper} {params.artifact} > {log} 2>&1"
 
@@ -76,13 +76,19 @@ for paper, artifact in ASKED:
 rule sohl2015:
     input:
         paper_targets("sohl2015"),
+    message:
+        "Everything of sohl2015 is made"
 
 
 rule ddpm:
     input:
         paper_targets("ddpm"),
+    message:
+        "Everything of ddpm is made"
 
 
 rule ddim:
     input:
         paper_targets("ddim"),
+    message:
+        "Everything of ddim is made"

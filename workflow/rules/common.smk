@@ -77,6 +77,12 @@ def measured_files(paper, artifact):
     ]
 
 
+def in_report(paper, artifact, name):
+    """A table or figure, marked for `snakemake --report`."""
+    labels = {"paper": paper, "artifact": artifact, "file": name}
+    return report(LAYOUT.artifact(paper, name), category=paper, labels=labels)
+
+
 def drawn_from(paper, artifact):
     """What a figure is drawn from: its table, or what was measured."""
     makes = MAKES[paper][artifact]
