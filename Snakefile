@@ -6,33 +6,30 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse import interrupts, locks
-from rediffuse.datasets import folder
-from rediffuse.presets import load_preset, preset_path
+from rediffuse import checkpoints, engine, interrupts, locks, provenance, recipes
 from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
-from rediffuse.papers.makes import MAKES, TABLE, asked
+from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
-from rediffuse.provenance import PACKAGE, code_hash, pins
+from rediffuse.presets import load_preset, preset_path
 
 config.setdefault("preset", "laptop")
 try:
     PRESET_FILE = preset_path(str(config["preset"]))
-    PRESET = load_preset(PRESET_FILE)
-    IMAGES = {
-        name: folder.files(data.path)
-        for name, data in PRESET.datasets.items()
-        if data.kind == "folder"
-    }
+    LAYOUT = Layout(PRESET_FILE.stem, load_preset(PRESET_FILE))
+    JOBS = recipes.jobs(LAYOUT)
+    REUSED = checkpoints.reused(LAYOUT, str(config.get("reuse", "")))
 except UserError as error:
     # Snakemake would wrap it in a traceback of its own and exit with status 1.
     print(f"rediffuse: {error}", file=sys.stderr, flush=True)
     os._exit(2)
-LAYOUT = Layout(PRESET_FILE.stem, PRESET)
-
-# Locks of a Snakemake that was killed stop nobody. Jobs on other machines start a Snakemake each, which holds nothing.
-if workflow.is_main_process:
+PRESET = LAYOUT.preset
+if (
+    workflow.is_main_process
+):  # jobs on other machines start a Snakemake each, which holds nothing and remembers nothing
+    # Locks of a Snakemake that was killed stop nobody; and what is there is known by its records, whoever brought it.
     locks.register()
+    engine.remember(LAYOUT)
 
 # Rules find the `rediffuse` of this environment, activated or not, and the preset; and end when this Snakemake does.
 shell.prefix(
@@ -61,7 +58,7 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        report_files(),
+        recipes.report(LAYOUT).makes,
     message:
         f"Everything of the preset {LAYOUT.name} is made"
 
@@ -88,10 +85,7 @@ rule samples:
 
 
 onstart:
-    print(
-        f"To watch a job: tail -f {LOGS}/*.log (images/s, time left, loss)\n",
-        file=sys.stderr,
-    )
+    print(*at_start(), sep="\n", end="\n\n", file=sys.stderr)
 
 
 onsuccess:

@@ -662,7 +662,7 @@ def test_shards_of_another_cut(here: Path, capsys: Capture) -> None:
         ("figure ddim fig4", "ddim/fig4.csv", "rediffuse measure ddim fig4"),
         ("figure sohl2015 fig1", "sohl2015/fig1.npz", "rediffuse measure sohl2015 fig1"),
         ("figure sohl2015 fig5", "sohl2015/fig5.npz", "rediffuse measure sohl2015 fig5"),
-        ("figure sohl2015 fig_d1", "sohl2015/fig_d1.json", "rediffuse measure sohl2015 fig_d1"),
+        ("figure sohl2015 fig_d1", "sohl2015/fig_d1.stages.json", "rediffuse measure sohl2015 fig_d1"),
         ("figure sohl2015 entropy", "sohl2015/entropy.csv", "rediffuse measure sohl2015 entropy"),
         ("figure sohl2015 ablation", "sohl2015/ablation.csv", "rediffuse table sohl2015 ablation"),
         ("table sohl2015 table_app1", "measurements/sohl2015/table_app1.csv", "rediffuse measure sohl2015 table_app1"),
@@ -697,7 +697,7 @@ def test_a_table_that_is_none(here: Path, capsys: Capture, content: bytes, found
             "damaged (File is not a zip file); expected a whole .npz file, which `rediffuse measure sohl2015 fig2` makes anew",
         ),
         ("fig2.csv", emptied, "No columns to parse from file; expected a CSV that `rediffuse measure sohl2015 fig2` makes"),
-        ("fig_d1.json", truncated, "expected the file that `rediffuse measure sohl2015 fig_d1` makes"),
+        ("fig_d1.stages.json", truncated, "expected the file that `rediffuse measure sohl2015 fig_d1` makes"),
     ],
 )
 def test_damaged_measurements(here: Path, capsys: Capture, file: str, damage: Damage, expected: str) -> None:

@@ -14,24 +14,17 @@ import pytest
 import torch
 
 import rediffuse
-from rediffuse import provenance
+from rediffuse import provenance, recipes
 from rediffuse.config import Papers
 from rediffuse.papers.makes import MAKES
+from rediffuse.paths import Layout
+from rediffuse.presets import load_preset, preset_path
 
 
 def rule_modules() -> list[str]:
-    """The modules whose code the rules name as their params."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in (Path(__file__).resolve().parents[1] / "workflow/rules").glob("*.smk"))
-    filled = {
-        "{paper}.{makes.by}": sorted({f"{paper}.{makes.by}" for paper, those in MAKES.items() for makes in those.values() if makes.by}),
-        "{paper}": list(MAKES),
-        "{w.paper}": list(Papers.model_fields),
-    }
-    names = re.findall(r'made_by\(\s*f?"([^"]+)"', text)
-    for hole, values in filled.items():
-        assert any(hole in name for name in names), f"no rule names {hole} any more"
-        names = [name.replace(hole, value) for name in names for value in (values if hole in name else [""])]
-    return sorted({f"rediffuse.{name}" for name in names})
+    """The modules whose code the jobs of a preset that makes everything depend on."""
+    layout = Layout("smoke", load_preset(preset_path("smoke")))
+    return sorted({f"rediffuse.{module}" for job in recipes.jobs(layout) for module in job.modules})
 
 
 def measuring_modules() -> list[str]:
@@ -74,16 +67,21 @@ class Toy:
         assert old in SOURCES[name]
         self.write(name, SOURCES[name].replace(old, new))
 
-    def hash(self, module: str = "toy.top") -> str:
-        provenance.code_hash.cache_clear()
-        return provenance.code_hash(module)
+    def hash(self, module: str = "toy.top") -> dict[str, str]:
+        forget()
+        return provenance.code(module)
+
+
+def forget() -> None:
+    provenance.code.cache_clear()
+    provenance._read.cache_clear()
 
 
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Toy]:
     monkeypatch.setattr(provenance, "PACKAGE", tmp_path / "toy")
     yield Toy(tmp_path / "toy")
-    provenance.code_hash.cache_clear()
+    forget()
 
 
 READ_BY_PEOPLE = {
@@ -159,9 +157,14 @@ def test_other_packages_are_not_read(toy: Toy) -> None:
     assert reached("toy.top") == {"toy.top"}
 
 
-def test_the_hash_is_short_and_stays(toy: Toy) -> None:
-    assert re.fullmatch("[0-9a-f]{16}", toy.hash())
-    assert toy.hash() == toy.hash()
+def test_a_hash_is_short_and_stays_and_each_module_has_its_own(toy: Toy) -> None:
+    before = toy.hash()
+    assert before == toy.hash()
+    assert set(before) == {"top", "middle", "base"}
+    assert all(re.fullmatch("[0-9a-f]{12}", value) for value in before.values())
+    toy.replace("base", "x * by", "x + by")
+    after = toy.hash()
+    assert {name for name in before if before[name] != after[name]} == {"base"}
 
 
 # --- of this package ---
@@ -324,3 +327,11 @@ def test_facts_say_seconds_hardware_and_commit() -> None:
     assert facts["seconds"] == 1.23
     assert set(facts) == {"seconds", "hardware", "commit"}
     assert facts["hardware"]
+
+
+def test_what_is_installed_is_held_against_what_is_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    provenance.installed.cache_clear()
+    monkeypatch.setattr(provenance, "version", {"torch": "2.11.0+cu126", "numpy": "2.4.6"}.__getitem__)
+    assert provenance.unpinned({"torch": "2.11.0", "numpy": "2.4.6 2.5.5"}) == []
+    assert provenance.unpinned({"torch": "2.15.0"}) == ["torch: found 2.11.0 installed; requirements.lock pins 2.15.0"]
+    provenance.installed.cache_clear()

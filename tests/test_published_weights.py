@@ -63,7 +63,7 @@ def test_what_is_imported_puts_out_what_diffusers_puts_out_and_is_sampled_and_me
     assert capsys.readouterr().out == "44,969 parameters: results/tiny/runs/digits/weights.safetensors\n"
     layout = Layout("tiny", load_preset(Path("tiny.yaml")))
     assert_same(layout)
-    assert {path.name for path in layout.run("digits").iterdir()} == {"weights.safetensors", "history.csv", "facts.json"}
+    assert {path.name for path in layout.run("digits").iterdir()} == {"weights.safetensors", "history.csv", "record.json"}
     for command in ("sample plain --shard 1", "measure ddpm table4"):
         assert tiny.rediffuse(*command.split(), "--preset", "tiny.yaml") == 0
 

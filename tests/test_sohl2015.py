@@ -492,7 +492,7 @@ def test_figure_app_1_is_of_the_samples_and_of_the_test_set(arrays: Npz, layout:
 
 
 def test_figure_d_1_is_read_off_the_network(layout: Layout) -> None:
-    about = json.loads(layout.artifact("sohl2015", "fig_d1.json").read_text())
+    about = json.loads(layout.artifact("sohl2015", "fig_d1.stages.json").read_text())
     assert about["input"] == [3, 8, 8]
     shapes = {stage["name"]: stage["shape"] for stage in about["stages"]}
     assert shapes["image"] == [3, 8, 8]

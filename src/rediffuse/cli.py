@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,11 +38,13 @@ def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset."
     layout = _layout(preset)
     _known("data set", name, layout.preset.datasets)
     progress.begin(layout.results, f"prepare {name}")
+    from rediffuse import recipes
     from rediffuse.datasets.prepare import prepare as run
     from rediffuse.files import held
+    from rediffuse.records import recorded
 
     folder = layout.dataset(name)
-    with held(folder.with_name(f".{folder.name}.lock")):
+    with held(folder.with_name(f".{folder.name}.lock")), recorded(recipes.prepare(layout, name), layout.name):
         run(name, layout.preset.datasets[name], folder)
 
 
@@ -58,21 +59,22 @@ def train(
     networks = layout.preset.runs | layout.preset.features
     _known("run", name, networks)
     progress.begin(layout.results, f"train {name}")
+    from rediffuse import recipes
     from rediffuse.config import Run
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
-    from rediffuse.files import write_json
-    from rediffuse.provenance import facts
+    from rediffuse.records import recorded
     from rediffuse.runs import train_features, train_run
 
     options = networks[name]
     data = load(layout.dataset(options.dataset))
     make: Any = train_run if isinstance(options, Run) else train_features
     where = pick(device)
-    trained = make(options, data, where, layout.run(name), name)
-    images = options.training.steps * options.training.batch
-    about = {"parameters": sum(p.numel() for p in trained.network.parameters()), "images": images}
-    write_json(layout.run(name) / "facts.json", about | facts(trained.seconds, where))
+    with recorded(recipes.train(layout, name), layout.name, where) as about:
+        trained = make(options, data, where, layout.run(name), name)
+        about["parameters"] = sum(p.numel() for p in trained.network.parameters())
+        about["images"] = options.training.steps * options.training.batch
+        about["seconds"] = round(trained.seconds, 2)
 
 
 @app.command()
@@ -85,20 +87,21 @@ def import_weights(
     layout = _layout(preset)
     if run is not None:
         _known("run", run, layout.preset.runs)
+    from rediffuse import recipes
     from rediffuse.datasets.prepared import load
-    from rediffuse.device import pick
-    from rediffuse.files import write_json
-    from rediffuse.provenance import facts
     from rediffuse.published_weights import CIFAR10, CIFAR10_DATA
     from rediffuse.published_weights import import_weights as make
+    from rediffuse.records import recorded
     from rediffuse.runs import describe
 
-    options = layout.preset.runs[run] if run else CIFAR10
-    data = describe(load(layout.dataset(options.dataset))) if run else CIFAR10_DATA
-    folder = layout.run(run) if run else Path("results/imported") / file.stem
-    parameters = make(file, options, data, folder)
-    about = {"parameters": parameters, "images": 0, "imported": file.name}
-    write_json(folder / "facts.json", about | facts(0.0, pick("cpu")))
+    if run is None:
+        folder = Path("results/imported") / file.stem
+        parameters = make(file, CIFAR10, CIFAR10_DATA, folder)
+    else:
+        folder, options = layout.run(run), layout.preset.runs[run]
+        with recorded(recipes.train(layout, run), layout.name) as about:
+            parameters = make(file, options, describe(load(layout.dataset(options.dataset))), folder)
+            about |= {"parameters": parameters, "images": 0, "imported": file.name}
     print(f"{parameters:,} parameters: {folder / 'weights.safetensors'}")
 
 
@@ -127,19 +130,18 @@ def sample(
     if not 1 <= shard <= samples.shards:
         raise UserError(f"--shard: found {shard}; expected 1 to {samples.shards}, the shards of samples.{name}")
     progress.begin(layout.results, f"sample {name} {shard}/{samples.shards}")
+    from rediffuse import recipes
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
-    from rediffuse.files import write_json
-    from rediffuse.provenance import code_hash, facts
+    from rediffuse.records import recorded
     from rediffuse.resume import job
     from rediffuse.runs import load_run
     from rediffuse.sampling import nothing
     from rediffuse.sampling import sample as run
 
-    start, where = time.monotonic(), pick(device)
-    options = layout.preset.runs[samples.run]
-    path = layout.shard(name, shard - 1)
-    with job(layout.state(f"sample-{path.stem}"), samples.model_dump(mode="json"), code_hash("rediffuse.sampling"), where.type):
+    where, path, recipe = pick(device), layout.shard(name, shard - 1), recipes.sample(layout, name, shard - 1)
+    with job(layout.state(f"sample-{path.stem}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
+        options = layout.preset.runs[samples.run]
         data = load(layout.dataset(options.dataset))
         try:
             loaded = load_run(layout.weights(samples.run), where, options)
@@ -147,7 +149,6 @@ def sample(
             nothing(path)
         else:
             run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
-        write_json(path.with_suffix(".json"), facts(time.monotonic() - start, where))
 
 
 @app.command()
@@ -208,16 +209,16 @@ def interpolate(
 def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop", device: DeviceOption = "auto") -> None:
     """Measure what tables and figures of a paper need: numbers, and the arrays that figures draw."""
     layout = _layout(preset, paper)
+    from rediffuse import recipes
     from rediffuse.device import pick
-    from rediffuse.provenance import code_hash
+    from rediffuse.records import recorded
     from rediffuse.resume import job
 
     where = pick(device)
-    others = set(type(layout.preset.papers).model_fields) - {paper}
-    options = layout.preset.model_dump(mode="json", exclude={"papers": others})
-    for artifact, run in zip(artifacts, _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts), strict=True):
+    for artifact, run in _of(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts).items():
         progress.begin(layout.results, f"measure {paper} {artifact}")
-        with job(layout.state(f"measure-{paper}-{artifact}"), options, code_hash(run.__module__), where.type):
+        recipe = recipes.measure(layout, paper, artifact)
+        with job(layout.state(f"measure-{paper}-{artifact}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
             run(layout, where)
 
 
@@ -225,34 +226,82 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
 def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
     """Make tables of a paper, as CSV and Markdown, the published numbers beside ours."""
     layout = _layout(preset, paper)
-    for run in _of(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts):
-        run(layout)
+    from rediffuse import recipes
+    from rediffuse.papers.makes import MAKES
+    from rediffuse.records import carry, recorded
+
+    for artifact, run in _of(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts).items():
+        recipe = recipes.table(layout, paper, artifact)
+        with recorded(recipe, layout.name):
+            run(layout)
+            if not MAKES[paper][artifact].drawn:
+                carry(layout, recipe, paper, artifact)
 
 
 @app.command()
 def figure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
     """Draw figures of a paper."""
     layout = _layout(preset, paper)
-    for run in _of(layout, paper, f"figures.{paper}", "FIGURES", artifacts):
-        run(layout)
+    from rediffuse import recipes
+    from rediffuse.records import carry, recorded
+
+    for artifact, run in _of(layout, paper, f"figures.{paper}", "FIGURES", artifacts).items():
+        recipe = recipes.draw(layout, paper, artifact)
+        with recorded(recipe, layout.name):
+            run(layout)
+            carry(layout, recipe, paper, artifact)
 
 
 @app.command()
 def claims(paper: Paper, preset: PresetOption = "laptop") -> None:
     """Judge the claims of a paper by its tables and figures: held, not held, or not tested, and why."""
     layout = _layout(preset, paper)
+    from rediffuse import recipes
+    from rediffuse.records import recorded
     from rediffuse.report.gather import check_claims
 
-    check_claims(layout, paper)
+    with recorded(recipes.claims(layout, paper), layout.name):
+        check_claims(layout, paper)
 
 
 @app.command()
 def report(preset: PresetOption = "laptop") -> None:
-    """Gather what was made: claims.csv, artifacts.csv, metrics.json, timings.json, and a page of all tables and figures."""
+    """Gather what was made: claims, artifacts, metrics, timings, provenance, and a page of all tables and figures."""
     layout = _layout(preset)
+    from rediffuse import recipes
+    from rediffuse.records import recorded
     from rediffuse.report.gather import gather
 
-    gather(layout)
+    with recorded(recipes.report(layout), layout.name):
+        gather(layout)
+
+
+@app.command()
+def why(
+    targets: Annotated[list[str] | None, typer.Argument(help="Targets of Snakemake; else all.")] = None, preset: PresetOption = "laptop"
+) -> None:
+    """Say what `snakemake --cores all` would run, and because of which change."""
+    layout = _layout(preset)
+    from rediffuse.report.why import why as run
+
+    lines = [*run(layout, preset, targets or [])]
+    print("\n".join(lines) or "Nothing to be done: all is there, and nothing that it depends on has changed.")
+
+
+@app.command()
+def verify(preset: PresetOption = "laptop") -> None:
+    """Compute all hashes anew: say what is stale, changed by hand or missing. Exit status 1 if anything is."""
+    layout = _layout(preset)
+    from rediffuse.report.verify import verify as run
+
+    wrong, warnings, well = run(layout)
+    for line in wrong:
+        print(line)
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    print(f"{well} jobs as recorded, {len(wrong)} things that are not.")
+    if wrong:
+        sys.exit(1)
 
 
 @app.command()
@@ -336,7 +385,7 @@ def _layout(preset: str, paper: str | None = None) -> "Layout":
     return layout
 
 
-def _of(layout: "Layout", paper: str, module: str, registry: str, artifacts: list[str]) -> list[Any]:
+def _of(layout: "Layout", paper: str, module: str, registry: str, artifacts: list[str]) -> dict[str, Any]:
     """The functions that make these artifacts, all of them known and asked for before any is made."""
     from importlib import import_module
 
@@ -345,7 +394,7 @@ def _of(layout: "Layout", paper: str, module: str, registry: str, artifacts: lis
         _known("artifact", artifact, known)
         if not layout.asks(paper, artifact):
             raise UserError(f"preset {layout.name}: papers.{paper}.{artifact}: not given; expected its options, since the command makes it")
-    return [known[artifact] for artifact in artifacts]
+    return {artifact: known[artifact] for artifact in artifacts}
 
 
 def _known(what: str, name: str, known: Any) -> None:
@@ -356,7 +405,7 @@ def _known(what: str, name: str, known: Any) -> None:
 def main() -> None:
     """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number when stopped by a signal."""
     try:
-        with interrupts.terminable(), progress.ending():
+        with progress.ending(), interrupts.terminable():
             interrupts.end_with(os.environ.get(interrupts.RUN, ""))
             sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
     except UserError as error:

@@ -20,9 +20,14 @@ class Layout:
     def results(self) -> Path:
         return Path("results") / self.name
 
+    @property
+    def papers(self) -> list[str]:
+        """The papers that the preset reproduces."""
+        return [paper for paper in type(self.preset.papers).model_fields if getattr(self.preset.papers, paper) is not None]
+
     def dataset(self, name: str) -> Path:
-        """The prepared data's folder; its name holds a hash of the options, so that presets do not undo each other."""
-        options = json.dumps(self.preset.datasets[name].model_dump(mode="json"), sort_keys=True)
+        """The prepared data's folder; its name holds a hash of the chosen options, so that presets do not undo each other."""
+        options = json.dumps(self.preset.datasets[name].model_dump(mode="json", exclude_defaults=True), sort_keys=True)
         return Path("data") / f"{name}-{hashlib.sha256(options.encode()).hexdigest()[:8]}"
 
     def run(self, name: str) -> Path:

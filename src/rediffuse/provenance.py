@@ -1,12 +1,14 @@
-"""What a result depends on (code, pinned libraries), and what was so when it was made (commit, hardware, seconds)."""
+"""What a result depends on (code, pinned libraries), and what was so when it was made (commit, hardware, versions, seconds)."""
 
 import ast
 import hashlib
+import json
 import os
 import platform
 import re
 import subprocess
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,50 +19,58 @@ PACKAGE = Path(__file__).resolve().parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
 NOT_NUMBERS = {
     "rediffuse",
+    "rediffuse.checkpoints",
     "rediffuse.config",
+    "rediffuse.engine",
     "rediffuse.errors",
     "rediffuse.files",
     "rediffuse.interrupts",
     "rediffuse.locks",
+    "rediffuse.paths",
     "rediffuse.presets",
     "rediffuse.progress",
     "rediffuse.provenance",
+    "rediffuse.recipes",
+    "rediffuse.records",
     "rediffuse.resume",
 }
-"""Modules that no number depends on. Options count by their values, which every rule names beside this hash. How files are read and
+"""Modules that no number depends on. Options count by their values, which every rule names beside these hashes. How files are read and
 written and how work is left and taken up again changes no bit of what is computed, which the tests of kills hold it to."""
 
 
 @cache
-def code_hash(module: str) -> str:
-    """A hash of a module and of every module of this package that it imports, directly or not.
+def code(module: str) -> dict[str, str]:
+    """A hash of a module and of each module of this package that it imports, directly or not, by name.
 
     Of their syntax trees without docstrings: a comment, a docstring or a line break changes nothing.
     """
     seen: dict[str, str] = {}
     _walk(module, seen)
-    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
+    return {name.removeprefix(f"{PACKAGE.name}."): seen[name] for name in sorted(seen)}
 
 
 def _walk(module: str, seen: dict[str, str]) -> None:
-    path = _file(module)
-    if module in seen or module in NOT_NUMBERS or module.startswith("rediffuse.config.") or path is None:
+    if module in seen or module in NOT_NUMBERS or module.startswith("rediffuse.config.") or (path := _file(module)) is None:
         return
+    seen[module], imports = _read(path)
+    for name in imports:
+        _walk(name, seen)
+
+
+@cache
+def _read(path: Path) -> tuple[str, list[str]]:
+    """The hash of a module's own code, and what it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    imports = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             # A string that stands alone as a statement is documentation, wherever it is: of a module, a function or a field.
             node.body = [line for line in node.body if not _is_string(line)] or [ast.Pass()]
-    seen[module] = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            imports += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            _walk(name, seen)
+            imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12], imports
 
 
 def _is_string(line: ast.stmt) -> bool:
@@ -76,6 +86,11 @@ def _file(module: str) -> Path | None:
     return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
 
 
+def digest(value: Any) -> str:
+    """A short hash of plain values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
 @cache
 def pins(*libraries: str) -> dict[str, str]:
     """The versions that requirements.lock names of torch, numpy and these: what numbers depend on beside our own code."""
@@ -86,8 +101,25 @@ def pins(*libraries: str) -> dict[str, str]:
     }
 
 
-def facts(seconds: float, device: "torch.device") -> dict[str, Any]:
-    """What was so when a result was made. It is part of no hash, and no other file depends on it."""
+@cache
+def installed(library: str) -> str:
+    try:
+        return version(library).partition("+")[0]
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def unpinned(pinned: dict[str, str]) -> list[str]:
+    """A line for each library whose installed version is none of those that are pinned."""
+    return [
+        f"{name}: found {installed(name)} installed; requirements.lock pins {versions}"
+        for name, versions in pinned.items()
+        if installed(name) not in versions.split()
+    ]
+
+
+def facts(seconds: float, device: "torch.device | None") -> dict[str, Any]:
+    """What was so when a result was made. It is part of no hash, and no other file's content depends on it."""
     return {"seconds": round(seconds, 2), "hardware": hardware(device), "commit": commit()}
 
 
@@ -102,14 +134,16 @@ def commit() -> str:
     return head + ("+" if dirty else "")
 
 
-def hardware(device: "torch.device") -> str:
-    """The GPU's name, or the processor's, its number of cores here, and the threads that torch was given."""
-    import torch
+def hardware(device: "torch.device | None") -> str:
+    """The GPU's name, or the processor's, its number of cores here, and the threads that torch was given, if it was used."""
+    if device is not None:
+        import torch
 
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        if device.type == "cuda":
+            return torch.cuda.get_device_name(device)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{_processor()}, {cores} cores, {torch.get_num_threads()} threads used"
+    used = f", {torch.get_num_threads()} threads used" if device is not None else ""
+    return f"{_processor()}, {cores} cores{used}"
 
 
 def _processor() -> str:

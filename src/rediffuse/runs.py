@@ -30,7 +30,7 @@ from rediffuse.networks.rates import LearnedRates
 from rediffuse.processes.binomial import BinomialDenoiser, BinomialProcess
 from rediffuse.processes.denoiser import Denoiser, Reverse, WithEdge
 from rediffuse.processes.gaussian import GaussianProcess
-from rediffuse.provenance import code_hash
+from rediffuse.provenance import code
 from rediffuse.training import Loss, Trained, TrainingDivergedError, train
 
 MADE_BY = "rediffuse train"
@@ -71,7 +71,7 @@ def _train(
     network: nn.Module, loss: Loss, tensors: tuple[Tensor, ...], options: Run | Features, data: Prepared, folder: Path, name: str
 ) -> Trained:
     about: dict[str, Any] = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": asdict(describe(data))}
-    key = sha256(json.dumps([about, data.sha256, code_hash(__name__), tensors[0].device.type], sort_keys=True).encode())
+    key = sha256(json.dumps([about, data.sha256, code(__name__), tensors[0].device.type], sort_keys=True).encode())
     state = folder.parents[1] / ".state" / f"{name}.pt"
     with held(state.with_name(f"{state.name}.lock")):
         try:

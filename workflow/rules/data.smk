@@ -3,18 +3,15 @@
 
 rule prepare:
     input:
-        # A folder of the user's own images is what its data set depends on.
-        lambda w: IMAGES.get(w.dataset, []),
+        lambda w: recipes.prepare(LAYOUT, w.dataset).reads,
     output:
         arrays="data/{dataset}-{hash}/arrays.npz",
         about="data/{dataset}-{hash}/dataset.json",
+        record="data/{dataset}-{hash}/record.json",
     log:
         "data/logs/{dataset}-{hash}.log",
     params:
-        options=lambda w: options(PRESET.datasets[w.dataset]),
-        made_by=made_by(
-            "datasets.prepare", "pillow", "scikit-image", "scikit-learn", "scipy"
-        ),
+        recipe=lambda w: current(recipes.prepare(LAYOUT, w.dataset)),
     message:
         "Prepare the data set {wildcards.dataset}"
     shell:

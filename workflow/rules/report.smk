@@ -3,16 +3,15 @@
 
 rule claims:
     input:
-        papers=lambda w: paper_files(w.paper),
-        claims=lambda w: published(w.paper, "claims"),
+        lambda w: recipes.claims(LAYOUT, w.paper).reads,
     output:
-        LAYOUT.results / "{paper}/claims.csv",
+        claims=LAYOUT.results / "{paper}/claims.csv",
+        record=LAYOUT.results / "{paper}/records/claims.json",
     log:
         LOGS / "{paper}-claims.log",
     localrule: True
     params:
-        made_by=lambda w: made_by(f"papers.{w.paper}.claims"),
-        gather=made_by("report.gather"),
+        recipe=lambda w: current(recipes.claims(LAYOUT, w.paper)),
     message:
         "Claims and verdicts of {wildcards.paper}"
     shell:
@@ -21,23 +20,16 @@ rule claims:
 
 rule report:
     input:
-        papers=[path for paper in PAPERS for path in paper_targets(paper)],
-        artifacts=[published(paper, "artifacts") for paper in PAPERS],
-        facts=[
-            *[
-                LAYOUT.run(name) / "facts.json"
-                for name in PRESET.runs | PRESET.features
-            ],
-            *[path.with_suffix(".json") for path in shards_of(*PRESET.samples)],
-        ],
+        **recipes.report(LAYOUT).inputs,
     output:
-        report_files(),
+        **recipes.report(LAYOUT).outputs,
+        record=recipes.report(LAYOUT).record,
     log:
         LOGS / "report.log",
     localrule: True
     params:
-        made_by=made_by("report.gather"),
+        recipe=current(recipes.report(LAYOUT)),
     message:
-        "Metrics, and the page of all tables and figures"
+        "Gather metrics, and the page of all tables and figures"
     shell:
         "rediffuse report > {log} 2>&1"

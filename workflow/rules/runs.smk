@@ -3,20 +3,19 @@
 
 rule train:
     input:
-        data=lambda w: data_of(w.run),
+        lambda w: recipes.train(LAYOUT, w.run).reads,
     output:
         weights=LAYOUT.run("{run}") / "weights.safetensors",
         history=LAYOUT.run("{run}") / "history.csv",
-        facts=LAYOUT.run("{run}") / "facts.json",
+        record=LAYOUT.run("{run}") / "record.json",
     log:
         LOGS / "train-{run}.log",
     wildcard_constraints:
-        run=f"(?!{CELL})[A-Za-z0-9-]+",
+        run=f"{TRAINED}(?!{CELL})[A-Za-z0-9-]+",
     # Long trainings first: what waits for them is long, too.
     priority: 10
     params:
-        options=lambda w: options(run_options(w.run)),
-        made_by=made_by("runs"),
+        recipe=lambda w: current(recipes.train(LAYOUT, w.run)),
     message:
         "Train {wildcards.run}"
     shell:
@@ -26,23 +25,21 @@ rule train:
 use rule train as train_cell with:
     # The many short trainings of DDPM's Table 2 fill what the long ones leave.
     wildcard_constraints:
-        run=f"{CELL}[A-Za-z0-9-]+",
+        run=f"{TRAINED}{CELL}[A-Za-z0-9-]+",
     priority: 1
 
 
 rule sample:
     input:
-        weights=LAYOUT.run("{run}") / "weights.safetensors",
-        data=lambda w: data_of(w.run),
+        lambda w: recipes.sample(LAYOUT, w.samples, int(w.shard) - 1).reads,
     output:
         samples=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.npz",
-        facts=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.json",
+        record=LAYOUT.results / "samples/{run}/{samples}-{shard}of{shards}.json",
     log:
         LOGS / "sample-{run}-{samples}-{shard}of{shards}.log",
     priority: 5
     params:
-        options=lambda w: options(PRESET.samples[w.samples]),
-        made_by=made_by("sampling"),
+        recipe=lambda w: current(recipes.sample(LAYOUT, w.samples, int(w.shard) - 1)),
     message:
         "Sample {wildcards.samples} from {wildcards.run}, shard {wildcards.shard} of {wildcards.shards}"
     shell:

@@ -96,7 +96,7 @@ def fig2(layout: Layout) -> None:
 
 def fig_d1(layout: Layout) -> None:
     """Figure D.1: the network, drawn from its own modules."""
-    about = read_json(layout.artifact("sohl2015", "fig_d1.json"), f"{MADE_BY} fig_d1")
+    about = read_json(layout.artifact("sohl2015", "fig_d1.stages.json"), f"{MADE_BY} fig_d1")
     stages = about["stages"]
     pathways = {"conv": 0.0, "dense": 2.0}
     figure, panel = plt.subplots(figsize=(6.6, 0.55 * (len(stages) + 1)))

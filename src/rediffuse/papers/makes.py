@@ -44,7 +44,7 @@ MAKES: dict[str, dict[str, Makes]] = {
         "fig4": Makes("images", ["fig4.npz"], drawn=["fig4.png"]),
         "fig5": Makes("images", ["fig5.npz", "fig5.csv"], drawn=["fig5.png"]),
         "fig_app1": Makes("images", ["fig_app1.npz"], drawn=["fig_app1.png"]),
-        "fig_d1": Makes("images", ["fig_d1.json"], drawn=["fig_d1.png"]),
+        "fig_d1": Makes("images", ["fig_d1.stages.json"], drawn=["fig_d1.png"]),
         "entropy": Makes("entropies", ["entropy.csv"], drawn=["entropy.png"]),
         "ablation": Makes("gaps", [TABLE], drawn=["ablation.png"]),
         "products": Makes("products", [TABLE]),

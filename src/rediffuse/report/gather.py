@@ -5,10 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from rediffuse.files import read_json, write_json, write_text
+from rediffuse import recipes
+from rediffuse.errors import UserError
+from rediffuse.files import write_json, write_text
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict
 from rediffuse.paths import Layout
+from rediffuse.records import read
 
 TITLES = {
     "sohl2015": "Sohl-Dickstein et al. 2015, Deep Unsupervised Learning using Nonequilibrium Thermodynamics",
@@ -21,19 +24,15 @@ KEYS += ["rule", "space"]
 
 
 def gather(layout: Layout) -> None:
-    """Write claims.csv, artifacts.csv, metrics.json, timings.json and summary.md to the results' folder."""
-    claims, artifacts = claims_of(layout), artifacts_of(layout)
-    timings = timings_of(layout)
+    """Write claims.csv, artifacts.csv, metrics.json, timings.json, provenance.json and summary.md to the results' folder."""
+    claims, artifacts, records = claims_of(layout), artifacts_of(layout), records_of(layout)
+    timings = timings_of(records)
     tables.write(layout.results / "claims.csv", claims)
     tables.write(layout.results / "artifacts.csv", artifacts)
     write_json(layout.results / "metrics.json", metrics_of(layout))
     write_json(layout.results / "timings.json", timings)
+    write_json(layout.results / "provenance.json", records)
     write_text(layout.results / "summary.md", summary(layout, claims, artifacts, timings))
-
-
-def papers(layout: Layout) -> list[str]:
-    """The papers that the preset reproduces."""
-    return [paper for paper in TITLES if getattr(layout.preset.papers, paper) is not None]
 
 
 def check_claims(layout: Layout, paper: str) -> None:
@@ -52,7 +51,7 @@ def check_claims(layout: Layout, paper: str) -> None:
 
 def claims_of(layout: Layout) -> pd.DataFrame:
     """The claims of every paper of the preset, with their verdicts."""
-    paths = [layout.artifact(paper, "claims.csv") for paper in papers(layout)]
+    paths = [layout.artifact(paper, "claims.csv") for paper in layout.papers]
     return pd.concat([tables.read(path, f"rediffuse claims {path.parent.name}") for path in paths], ignore_index=True)
 
 
@@ -73,7 +72,7 @@ def artifacts_of(layout: Layout) -> pd.DataFrame:
 def metrics_of(layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
     """paper -> table or figure -> "run, keys, metric" -> value, of everything measured but time."""
     metrics: dict[str, dict[str, dict[str, float]]] = {}
-    for paper in papers(layout):
+    for paper in layout.papers:
         for path in sorted(layout.artifact(paper, "").glob("*.csv")):
             if not layout.asks(paper, path.stem):  # left from before it was taken out of the preset
                 continue
@@ -89,12 +88,21 @@ def metrics_of(layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
     return metrics
 
 
-def timings_of(layout: Layout) -> dict[str, dict[str, Any]]:
+def timings_of(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """What was so when each network was trained and each shard drawn: seconds, hardware, commit."""
-    paths = {f"train {name}": layout.run(name) / "facts.json" for name in layout.preset.runs | layout.preset.features}
-    for name, samples in layout.preset.samples.items():
-        paths |= {f"sample {name} {k + 1}/{samples.shards}": path.with_suffix(".json") for k, path in enumerate(layout.shards(name))}
-    return {job: read_json(path, "rediffuse train or sample") for job, path in paths.items()}
+    keys = ("parameters", "images", "imported", "seconds", "hardware", "commit")
+    kinds = ("train-", "sample-")
+    return {job: {key: record[key] for key in keys if key in record} for job, record in records.items() if job.startswith(kinds)}
+
+
+def records_of(layout: Layout) -> dict[str, dict[str, Any]]:
+    """The records of all jobs before this one, by their names. Raises UserError if one is missing."""
+    records = {}
+    for recipe in recipes.before_report(layout):
+        if (record := read(recipe)) is None:
+            raise UserError(f"{recipe.record}: not found; expected the record of a job that is done: {recipe.words}")
+        records[recipe.job] = record
+    return records
 
 
 def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timings: dict[str, dict[str, Any]]) -> str:
@@ -107,7 +115,7 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
         f"Claims: {verdicts}. Every verdict is about the runs below, not about the papers' own.",
         "",
     ]
-    for paper in papers(layout):
+    for paper in layout.papers:
         lines += [f"## {TITLES[paper]}", "", "| claim | measured here | verdict |", "|---|---|---|"]
         for row in claims[claims["paper"] == paper].to_dict("records"):
             why = f" ({row['why']})" if row["why"] else ""

@@ -9,7 +9,6 @@ from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_bytes, write_text
 from rediffuse.paths import Layout
 from rediffuse.presets import SHIPPED
-from rediffuse.report.gather import papers
 
 DVC = Path("dvc.yaml")
 LARGEST = 1024 * 1024
@@ -25,7 +24,12 @@ def record(layout: Layout) -> list[str]:
     page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
     content = stages(layout, DVC)
     wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
-    wanted += [path for paper in papers(layout) for path in sorted(layout.artifact(paper, "").glob("*")) if layout.asks(paper, path.stem)]
+    wanted += [
+        path
+        for paper in layout.papers
+        for path in sorted(layout.artifact(paper, "").glob("*"))
+        if layout.asks(paper, path.name.split(".")[0])
+    ]
     # All is read before the snapshot that stands there is touched.
     files = {path: read_bytes(path, "snakemake --cores all") for path in wanted if path.suffix in (".csv", ".json", ".md", ".png", ".gif")}
     snapshot = Path("docs") / layout.results
@@ -46,7 +50,7 @@ def stages(layout: Layout, path: Path) -> dict[str, Any]:
     known = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")) if path.exists() else {}
     options = _options(layout)
     results = layout.results.as_posix()
-    made = ["claims.csv", "artifacts.csv", "timings.json", "summary.md", "measurements", *papers(layout)]
+    made = ["claims.csv", "artifacts.csv", "timings.json", "summary.md", "provenance.json", "report.json", "measurements", *layout.papers]
 
     def stage(target: str, needs: list[str], keys: list[str], outs: list[str]) -> dict[str, Any]:
         return {

@@ -208,7 +208,7 @@ def fig_d1(layout: Layout, device: torch.device) -> None:
         "parameters": sum(p.numel() for p in network.parameters()),
         "input": [options.channels, options.resolution, options.resolution],
     }
-    write_json(layout.artifact("sohl2015", "fig_d1.json"), about | {"stages": stages})
+    write_json(layout.artifact("sohl2015", "fig_d1.stages.json"), about | {"stages": stages})
 
 
 def grey(data: Prepared, x: Any) -> NDArray[np.uint8]:

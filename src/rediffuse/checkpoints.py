@@ -1,0 +1,75 @@
+"""Trained weights are dear: which are taken as they are, and that none whose recipe changed is thrown away."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rediffuse.errors import UserError
+from rediffuse.files import read_bytes
+from rediffuse.paths import Layout
+from rediffuse.recipes import train
+from rediffuse.records import MADE_BY, read
+from rediffuse.report.verify import changes, differing
+
+CACHE = Path(".dvc/cache/files/md5")
+
+
+def reused(layout: Layout, names: str) -> list[str]:
+    """The networks that are there of those that `--config reuse=NAMES` names: "all", or some with commas.
+
+    Raises UserError for an unknown one.
+    """
+    known = layout.preset.runs | layout.preset.features
+    asked = [*known] if names == "all" else [name for name in names.split(",") if name]
+    for name in asked:
+        if name not in known:
+            raise UserError(f"reuse: found {name!r}; expected all, or some of {', '.join(known)}")
+    return [name for name in asked if layout.weights(name).is_file()]
+
+
+def keep(layout: Layout, reused: list[str]) -> Iterator[str]:
+    """Before anything runs: put by the weights that Snakemake may replace since their recipe changed, and say how to get them back.
+
+    Those that DVC holds are safe in its cache; a copy of the others is kept in results/<preset>/replaced/.
+    """
+    held = _held(layout)
+    for name in [name for name in layout.preset.runs | layout.preset.features if name not in reused]:
+        recipe = train(layout, name)
+        weights = recipe.makes[0]
+        try:
+            record = read(recipe) if weights.is_file() else None
+        except UserError:
+            record = None  # `rediffuse verify` names it
+        if record is None:
+            continue
+        because = changes(recipe, record) + [f"{path} changed" for path in differing(recipe.reads, record["inputs"])]
+        if not because:
+            continue
+        what = f"{name} is to be trained anew ({because[0]}{f' and {len(because) - 1} more' if len(because) > 1 else ''})"
+        choice = f"--config reuse={name} takes the weights as they are"
+        content = read_bytes(weights, MADE_BY)
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() == held.get(f"{name}/{weights.name}"):
+            back = f"undo the change and `dvc checkout --force {layout.results}/runs` brings back those that are there"
+        else:
+            folder = layout.results / "replaced" / f"{name}-{hashlib.sha256(content).hexdigest()[:8]}"
+            shutil.copytree(weights.parent, folder, dirs_exist_ok=True)
+            back = f"those that are there are kept in {folder}"
+        yield f"{what}: {back}; {choice}."
+
+
+def _held(layout: Layout) -> dict[str, str]:
+    """The md5 of every file of the runs that DVC recorded and has in its cache, by its path below runs/."""
+    from ruamel.yaml import YAML
+
+    lock, runs = Path("dvc.lock"), f"{layout.results.as_posix()}/runs"
+    stages = (YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.is_file() else {}
+    outs = [out for stage in stages.values() for out in stage.get("outs", []) if out["path"] == runs]
+    listings = [_cached(out["md5"]) for out in outs]
+    files = [file for listing in listings if listing.is_file() for file in json.loads(listing.read_text())]
+    return {file["relpath"]: file["md5"] for file in files if _cached(file["md5"]).is_file()}
+
+
+def _cached(md5: str) -> Path:
+    return CACHE / md5[:2] / md5[2:]

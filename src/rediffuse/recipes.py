@@ -1,0 +1,315 @@
+"""What every job of the pipeline depends on, and what it leaves: the workflow's rules, the records, `why` and `verify` ask here.
+
+A job depends on the content of its files, on the options that it uses, on the code that makes its output, and on the pinned versions of
+the libraries behind its numbers; on nothing else.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rediffuse import provenance
+from rediffuse.config import Folder, Options
+from rediffuse.config.ddpm import CELL
+from rediffuse.datasets import folder
+from rediffuse.papers.makes import MAKES, TABLE, asked
+from rediffuse.paths import Layout
+
+PARAMS = ("command", "options", "code", "pins")
+REPORT = ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "provenance.json", "summary.md")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One job of the pipeline."""
+
+    job: str
+    """As its log is named."""
+    rule: str
+    """By which Snakemake makes it."""
+    command: str
+    """Of `rediffuse`, that does it."""
+    words: str
+    """What it does; no two jobs of a preset say the same."""
+    record: Path
+    """Where what was so when it was made is written: beside what it leaves, so that DVC takes both or neither."""
+    inputs: dict[str, list[Path]]
+    outputs: dict[str, list[Path]]
+    """What it leaves beside its record."""
+    modules: tuple[str, ...]
+    libraries: tuple[str, ...] = ()
+    options: dict[str, Any] = field(default_factory=dict)
+    """Name -> a block of options, or a plain value."""
+
+    @property
+    def reads(self) -> list[Path]:
+        return [path for paths in self.inputs.values() for path in paths]
+
+    @property
+    def makes(self) -> list[Path]:
+        return [path for paths in self.outputs.values() for path in paths]
+
+    def params(self, known: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the outputs depend on beside files: `command`, `options`, `code`, `pins`, as plain values in sorted order.
+
+        known: the options that the outputs that are there were made with. An option that they do not know and that has its default is left
+        out: it came later, and under its default nothing is made otherwise.
+        """
+        full, chosen = _plain(self.options, False), _plain(self.options, True)
+        made_by = [provenance.code(f"rediffuse.{module}") for module in self.modules]
+        return {
+            "command": self.command,
+            "options": full if known is None else _known(full, chosen, known),
+            "code": {name: code for module in made_by for name, code in module.items()},
+            "pins": self.pins,
+        }
+
+    @property
+    def pins(self) -> dict[str, str]:
+        return provenance.pins(*self.libraries)
+
+
+def _plain(value: Any, chosen: bool) -> Any:
+    """Blocks of options as plain values; chosen: only those that are not their default."""
+    if isinstance(value, Options):
+        value = value.model_dump(mode="json", exclude_defaults=chosen)
+    if isinstance(value, dict):
+        return {key: _plain(value[key], chosen) for key in sorted(value)}
+    return [_plain(each, chosen) for each in value] if isinstance(value, list) else value
+
+
+def _known(full: Any, chosen: Any, recorded: Any) -> Any:
+    if isinstance(full, dict) and isinstance(recorded, dict):
+        chosen = chosen if isinstance(chosen, dict) else {}
+        return {key: _known(full[key], chosen.get(key), recorded.get(key)) for key in full if key in recorded or key in chosen}
+    if isinstance(full, list) and isinstance(recorded, list) and len(full) == len(recorded):
+        parts = chosen if isinstance(chosen, list) and len(chosen) == len(full) else [None] * len(full)
+        return [_known(*each) for each in zip(full, parts, recorded, strict=True)]
+    return full
+
+
+# --- a kind of job each ---
+
+
+def prepare(layout: Layout, name: str) -> Recipe:
+    """A data set into arrays. A folder of the user's own images is what its data set depends on."""
+    options, into = layout.preset.datasets[name], layout.dataset(name)
+    images = {"images": [*folder.files(options.path)]} if isinstance(options, Folder) else {}
+    outputs = {"arrays": [into / "arrays.npz"], "about": [into / "dataset.json"]}
+    libraries = ("pillow", "scikit-image", "scikit-learn", "scipy")
+    return Recipe(
+        f"prepare-{name}",
+        "prepare",
+        f"prepare {name}",
+        f"Prepare the data set {name}",
+        into / "record.json",
+        images,
+        outputs,
+        ("datasets.prepare",),
+        libraries,
+        {"dataset": options},
+    )
+
+
+def train(layout: Layout, name: str) -> Recipe:
+    """A network: a diffusion run, or a feature extractor."""
+    options = (layout.preset.runs | layout.preset.features)[name]
+    outputs = {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]}
+    rule, record, inputs = (
+        "train_cell" if name.startswith(CELL) else "train",
+        layout.run(name) / "record.json",
+        {"data": _data(layout, name)},
+    )
+    return Recipe(f"train-{name}", rule, f"train {name}", f"Train {name}", record, inputs, outputs, ("runs",), (), {"run": options})
+
+
+def sample(layout: Layout, name: str, k: int) -> Recipe:
+    """A shard, from 0, of a set of samples."""
+    options = layout.preset.samples[name]
+    inputs = {"weights": [layout.weights(options.run)], "data": _data(layout, options.run)}
+    words, path = f"Sample {name} from {options.run}, shard {k + 1} of {options.shards}", layout.shard(name, k)
+    return Recipe(
+        f"sample-{options.run}-{path.stem}",
+        "sample",
+        f"sample {name} --shard {k + 1}",
+        words,
+        path.with_suffix(".json"),
+        inputs,
+        {"samples": [path]},
+        ("sampling",),
+        (),
+        {"samples": options},
+    )
+
+
+def measure(layout: Layout, paper: str, artifact: str) -> Recipe:
+    """The numbers, and the arrays that are drawn, of a table or figure."""
+    makes = MAKES[paper][artifact]
+    inputs = _measured_on(layout, paper, artifact) | {"after": [layout.artifact(paper, name) for name in makes.after]}
+    return Recipe(
+        f"{paper}-measure-{artifact}",
+        f"{paper}_measure_{artifact}",
+        f"measure {paper} {artifact}",
+        f"Measure {artifact} of {paper}",
+        layout.measurements(paper, artifact).with_suffix(".json"),
+        inputs,
+        {"measured": _measured(layout, paper, artifact)},
+        (f"papers.{paper}.{makes.by}",),
+        ("scikit-learn", "scipy"),
+        _options(layout, paper, artifact),
+    )
+
+
+def table(layout: Layout, paper: str, artifact: str) -> Recipe:
+    """The measurements as a table, the published numbers beside them."""
+    inputs = {
+        "measured": [layout.measurements(paper, artifact)],
+        "published": [published(paper, name) for name in MAKES[paper][artifact].published],
+    }
+    outputs = {"table": [layout.artifact(paper, f"{artifact}.{suffix}") for suffix in ("csv", "md")]}
+    if not MAKES[paper][artifact].drawn:
+        outputs["behind"] = [layout.artifact(paper, f"{artifact}.json")]
+    return Recipe(
+        f"{paper}-table-{artifact}",
+        f"{paper}_table_{artifact}",
+        f"table {paper} {artifact}",
+        f"Tabulate {artifact} of {paper}",
+        layout.artifact(paper, f"records/table-{artifact}.json"),
+        inputs,
+        outputs,
+        (f"papers.{paper}.tables",),
+        ("pandas",),
+    )
+
+
+def draw(layout: Layout, paper: str, artifact: str) -> Recipe:
+    """A figure, of its table or of what was measured."""
+    of = layout.measured_for(paper, artifact)
+    makes = MAKES[paper][of]
+    drawn_from = [layout.artifact(paper, f"{of}.csv")] if makes.is_table else []
+    drawn_from += [layout.artifact(paper, name) for name in makes.measured if name != TABLE]
+    outputs = {
+        "figure": [layout.artifact(paper, name) for name in MAKES[paper][artifact].drawn],
+        "behind": [layout.artifact(paper, f"{artifact}.json")],
+    }
+    return Recipe(
+        f"{paper}-draw-{artifact}",
+        f"{paper}_draw_{artifact}",
+        f"figure {paper} {artifact}",
+        f"Draw {artifact} of {paper}",
+        layout.artifact(paper, f"records/draw-{artifact}.json"),
+        {"drawn_from": drawn_from},
+        outputs,
+        (f"figures.{paper}",),
+        ("matplotlib", "seaborn"),
+        _options(layout, paper, of),
+    )
+
+
+def claims(layout: Layout, paper: str) -> Recipe:
+    """The claims of a paper and their verdicts."""
+    inputs = {"papers": shown(layout, paper), "claims": [published(paper, "claims")]}
+    outputs = {"claims": [layout.artifact(paper, "claims.csv")]}
+    record, modules = layout.artifact(paper, "records/claims.json"), (f"papers.{paper}.claims", "report.gather")
+    return Recipe(
+        f"{paper}-claims", "claims", f"claims {paper}", f"Claims and verdicts of {paper}", record, inputs, outputs, modules, ("pandas",)
+    )
+
+
+def report(layout: Layout) -> Recipe:
+    """What all papers' results are gathered into."""
+    inputs = {
+        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), layout.artifact(paper, "claims.csv")]],
+        "artifacts": [published(paper, "artifacts") for paper in layout.papers],
+        "records": [job.record for job in before_report(layout)],
+    }
+    outputs = {"report": [layout.results / name for name in REPORT]}
+    words, record = "Gather metrics, and the page of all tables and figures", layout.results / "report.json"
+    return Recipe("report", "report", "report", words, record, inputs, outputs, ("report.gather",), ("pandas",))
+
+
+# --- all of them ---
+
+
+def jobs(layout: Layout) -> list[Recipe]:
+    """Every job of a preset, each after those whose files it reads."""
+    return [*before_report(layout), report(layout)]
+
+
+def before_report(layout: Layout) -> Iterator[Recipe]:
+    """All that the report gathers."""
+    preset = layout.preset
+    yield from (prepare(layout, name) for name in preset.datasets)
+    yield from (train(layout, name) for name in preset.runs | preset.features)
+    yield from (sample(layout, name, k) for name, samples in preset.samples.items() for k in range(samples.shards))
+    for paper in layout.papers:
+        artifacts = asked(layout, paper)
+        yield from (measure(layout, paper, name) for name in artifacts if MAKES[paper][name].measured)
+        yield from (table(layout, paper, name) for name in artifacts if MAKES[paper][name].is_table)
+        yield from (draw(layout, paper, name) for name in artifacts if MAKES[paper][name].drawn)
+        yield claims(layout, paper)
+
+
+def shown(layout: Layout, paper: str) -> list[Path]:
+    """The tables and figures that are made of a paper; none if the preset leaves it out."""
+    if paper not in layout.papers:
+        return []
+    names = [name for artifact in asked(layout, paper) for name in MAKES[paper][artifact].shown(artifact)]
+    return [layout.artifact(paper, name) for name in names]
+
+
+def published(paper: str, name: str) -> Path:
+    """A CSV of published numbers, claims or artifacts that lies beside a paper's module."""
+    return Path(os.path.relpath(provenance.PACKAGE / "papers" / paper / f"{name}.csv"))
+
+
+# --- what they read and leave ---
+
+
+def _data(layout: Layout, *runs: str) -> list[Path]:
+    """The prepared data of networks."""
+    networks = layout.preset.runs | layout.preset.features
+    folders = dict.fromkeys(layout.dataset(networks[run].dataset) for run in runs)
+    return [path / name for path in folders for name in ("arrays.npz", "dataset.json")]
+
+
+def _options(layout: Layout, paper: str, artifact: str) -> dict[str, Any]:
+    """The options that an artifact is made with: its own block, and what it takes of others."""
+    preset, sohl2015 = layout.preset, layout.preset.papers.sohl2015
+    block = getattr(getattr(preset.papers, paper), artifact, None)
+    options: dict[str, Any] = {artifact: block} if block else {}
+    if (paper, artifact) == ("sohl2015", "table2") and sohl2015:
+        options["table1"] = {name: getattr(sohl2015.table1, name) for name in ("n", "strata", "seed")}
+    if (paper, artifact) == ("sohl2015", "fig4") and sohl2015 and sohl2015.fig4:
+        # The generator draws the pictures that the model is shown beside, the mixture others.
+        options["scales"] = sohl2015.table2 and sohl2015.table2.scales
+        options["data"] = preset.datasets[preset.runs[sohl2015.fig4.run].dataset]
+    return options
+
+
+def _measured_on(layout: Layout, paper: str, artifact: str) -> dict[str, list[Path]]:
+    """The weights, samples and data that an artifact is measured on: what the names in its options stand for."""
+    preset = layout.preset
+    block = getattr(getattr(preset.papers, paper), artifact, None)
+
+    def named(*keys: str) -> list[str]:
+        values = [getattr(block, key, None) or [] for key in keys]
+        return [name for value in values for name in (value if isinstance(value, list) else [value])]
+
+    samples = named("samples", "digits", "ddpm")
+    if (paper, artifact) == ("ddpm", "table1") and preset.papers.ddpm:
+        samples = preset.papers.ddpm.scored()
+    runs = [*named("run", "leaves", "runs", "features"), *[preset.samples[name].run for name in samples]]
+    return {
+        "weights": [layout.weights(run) for run in dict.fromkeys(runs)],
+        "samples": [path for name in dict.fromkeys(samples) for path in layout.shards(name)],
+        "data": _data(layout, *runs),
+    }
+
+
+def _measured(layout: Layout, paper: str, artifact: str) -> list[Path]:
+    """What measuring an artifact leaves."""
+    names = MAKES[paper][artifact].measured
+    return [layout.measurements(paper, artifact) if name == TABLE else layout.artifact(paper, name) for name in names]
