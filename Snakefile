@@ -14,7 +14,11 @@ from rediffuse.paths import Layout
 from rediffuse.presets import load_preset, preset_path
 
 config.setdefault("preset", "laptop")
+# GPUs that a job asks for; 0 on a cluster that has none. On one machine it limits nothing, unless a profile says how many there are.
+GPU = config.setdefault("gpu", 1)
 try:
+    if GPU not in (0, 1):
+        raise UserError(f"--config gpu: found {GPU!r}; expected 1, or 0")
     PRESET_FILE = preset_path(str(config["preset"]))
     LAYOUT = Layout(PRESET_FILE.stem, load_preset(PRESET_FILE))
     JOBS = recipes.jobs(LAYOUT)
@@ -24,10 +28,9 @@ except UserError as error:
     print(f"rediffuse: {error}", file=sys.stderr, flush=True)
     os._exit(2)
 PRESET = LAYOUT.preset
-if (
-    workflow.is_main_process
-):  # jobs on other machines start a Snakemake each, which holds nothing and remembers nothing
-    # Locks of a Snakemake that was killed stop nobody; and what is there is known by its records, whoever brought it.
+# Locks of a Snakemake that was killed stop nobody; and what is there is known by its records, whoever brought it. Not in the Snakemakes
+# that jobs on other machines start.
+if workflow.is_main_process:
     locks.register()
     engine.remember(LAYOUT)
 

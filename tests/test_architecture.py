@@ -10,12 +10,16 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src/rediffuse"
 FLOORS = [
-    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "device", "interrupts", "locks", "resume"},
+    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "interrupts", "locks"},
+    {"device", "gpus", "parallel", "resume"},
     {"processes", "networks", "datasets"},
     {"samplers"},
     {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},
     {"papers"},
+    {"recipes"},
+    {"records"},
     {"figures", "report", "status"},
+    {"engine", "checkpoints"},
     {"cli"},
 ]
 

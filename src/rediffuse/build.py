@@ -153,7 +153,7 @@ def decoder(process: GaussianProcess, about: About) -> Decoder:
 def diffusion_loss(run: Run, about: About, device: torch.device) -> Loss:
     """The run's objective at random times: 1..T, or 2..T where the decoder is the edge, in which nothing is learned.
 
-    Dequantisation noise is drawn anew for every batch.
+    Dequantisation noise is drawn anew for every batch. All draws are the whole batch's, of which the loss takes its part.
     """
     if isinstance(run.process, Binomial):
         return _binomial_loss(run, run.process, device)
@@ -161,12 +161,13 @@ def diffusion_loss(run: Run, about: About, device: torch.device) -> Loss:
     learns_rates = isinstance(run.process.schedule, Learned)
     first = 2 if run.objective == "bound" and about.continuous else 1
 
-    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> Tensor:
+    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, part: slice) -> Tensor:
         (x0,) = batch
         if about.dequantise:
             x0 = x0 + about.dequantise * (torch.rand(x0.shape, generator=generator, device=x0.device) - 0.5)
         t = torch.randint(first, run.process.T + 1, (len(x0),), generator=generator, device=x0.device)
         eps = torch.randn(x0.shape, generator=generator, device=x0.device)
+        x0, t, eps = x0[part], t[part], eps[part]
         process = network.process() if isinstance(network, LearnedRates) else fixed
         denoiser = gaussian_denoiser(run, process, network)
         if run.objective == "simple":
@@ -180,11 +181,11 @@ def diffusion_loss(run: Run, about: About, device: torch.device) -> Loss:
 def _binomial_loss(run: Run, options: Binomial, device: torch.device) -> Loss:
     process = build_binomial(options).to(device)
 
-    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> Tensor:
+    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, part: slice) -> Tensor:
         (x0,) = batch
         t = torch.randint(2, process.T + 1, (len(x0),), generator=generator, device=x0.device)
         u = torch.rand(x0.shape, generator=generator, device=x0.device)
-        return losses.binomial_bound(binomial_denoiser(run, process, network), x0, t, u)
+        return losses.binomial_bound(binomial_denoiser(run, process, network), x0[part], t[part], u[part])
 
     return loss
 

@@ -2,6 +2,8 @@
 
 import os
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,12 +56,15 @@ def train(
     preset: PresetOption = "laptop",
     device: DeviceOption = "auto",
 ) -> None:
-    """Train a network; writes its averaged weights, its history and how long it took to results/PRESET/runs/NAME/."""
+    """Train a network; writes its averaged weights, its history and how long it took to results/PRESET/runs/NAME/.
+
+    In several processes, each with its part of every batch: torchrun --standalone --nproc-per-node N -m rediffuse.cli train NAME.
+    """
     layout = _layout(preset)
     networks = layout.preset.runs | layout.preset.features
     _known("run", name, networks)
     progress.begin(layout.results, f"train {name}")
-    from rediffuse import recipes
+    from rediffuse import parallel, recipes
     from rediffuse.config import Run
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
@@ -69,12 +74,16 @@ def train(
     options = networks[name]
     data = load(layout.dataset(options.dataset))
     make: Any = train_run if isinstance(options, Run) else train_features
-    where = pick(device)
-    with recorded(recipes.train(layout, name), layout.name, where) as about:
+    with parallel.group(), ExitStack() as stack:
+        where, about = pick(device), dict[str, Any]()
+        if parallel.rank() == 0:
+            about = stack.enter_context(recorded(recipes.train(layout, name), layout.name, where))
         trained = make(options, data, where, layout.run(name), name)
         about["parameters"] = sum(p.numel() for p in trained.network.parameters())
         about["images"] = options.training.steps * options.training.batch
         about["seconds"] = round(trained.seconds, 2)
+        if parallel.size() > 1:
+            about["processes"] = parallel.size()
 
 
 @app.command()
@@ -422,6 +431,8 @@ def main() -> None:
 
 
 def _fail(line: str, status: int = 2) -> None:
+    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+        time.sleep(2)  # of what every process finds the first one tells, and torchrun ends the others
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(status)
 

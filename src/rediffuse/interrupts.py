@@ -17,24 +17,28 @@ RUN = "REDIFFUSE_SNAKEMAKE"
 
 
 class Interrupted(BaseException):
-    """A signal that was waited out: what could be saved is. Like KeyboardInterrupt, no error of the program."""
+    """A signal that was waited out: what could be saved is. Like KeyboardInterrupt, no error of the program.
 
-    def __init__(self, number: int):
-        super().__init__(f"stopped by {signal.Signals(number).name}; the same command again goes on")
+    where: how far the work is, the beginning of the line that is said.
+    """
+
+    def __init__(self, number: int, where: str = ""):
+        super().__init__(f"{where}stopped by {signal.Signals(number).name}; the same command again goes on")
         self.number = number
 
 
 @contextmanager
-def deferred() -> Iterator[Callable[[], None]]:
+def deferred(patient: bool = False) -> Iterator[Callable[[], None]]:
     """SIGINT and SIGTERM wait: the function that is given raises Interrupted if there was one, and is called where the work can be left.
 
-    A second signal is not waited for. Outside the main thread, where Python hears no signals, nothing changes.
+    A second signal is not waited for, unless patient: one of several processes hears of one stop more than once (of SLURM and of torchrun).
+    Outside the main thread, where Python hears no signals, nothing changes.
     """
     heard: list[int] = []
     before = {}
 
     def hear(number: int, frame: FrameType | None) -> None:
-        if heard:
+        if heard and not patient:
             raise Interrupted(number)
         heard.append(number)
 

@@ -24,8 +24,10 @@ NOT_NUMBERS = {
     "rediffuse.engine",
     "rediffuse.errors",
     "rediffuse.files",
+    "rediffuse.gpus",
     "rediffuse.interrupts",
     "rediffuse.locks",
+    "rediffuse.parallel",
     "rediffuse.paths",
     "rediffuse.presets",
     "rediffuse.progress",
@@ -35,7 +37,8 @@ NOT_NUMBERS = {
     "rediffuse.resume",
 }
 """Modules that no number depends on. Options count by their values, which every rule names beside these hashes. How files are read and
-written and how work is left and taken up again changes no bit of what is computed, which the tests of kills hold it to."""
+written, how work is left and taken up again, on which of equal devices it is done and who shares it: tests hold that to the same numbers.
+"""
 
 
 @cache

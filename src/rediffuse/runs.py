@@ -1,6 +1,7 @@
 """A run: one network trained on one data set. `rediffuse train` makes it; sampling and measuring read it back from its weights alone."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from rediffuse import device as devices
+from rediffuse import parallel
 from rediffuse.build import (
     About,
     binomial_denoiser,
@@ -41,7 +43,10 @@ Kind = TypeVar("Kind", Run, Features)
 
 
 def train_run(run: Run, data: Prepared, device: torch.device, folder: Path, name: str) -> Trained:
-    """Train a run and write its weights and history to a folder. Raises UserError if the data are not what its process is for."""
+    """Train a run; of several processes the first writes its weights and history to a folder.
+
+    Raises UserError if the data are not what its process is for.
+    """
     x = torch.from_numpy(data.as_x(data.arrays["x_train"])).to(device)
     if isinstance(run.process, Binomial):
         try:
@@ -60,9 +65,9 @@ def train_features(features: Features, data: Prepared, device: torch.device, fol
     x = torch.from_numpy(data.x("train")).to(device)
     y = torch.from_numpy(data.arrays["y_train"]).long().to(device)
 
-    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator) -> Tensor:
+    def loss(network: nn.Module, batch: tuple[Tensor, ...], generator: torch.Generator, part: slice) -> Tensor:
         images, labels = batch
-        return nn.functional.cross_entropy(network(images), labels)
+        return nn.functional.cross_entropy(network(images[part]), labels[part])
 
     return _train(network, loss, (x, y), features, data, folder, name)
 
@@ -73,7 +78,7 @@ def _train(
     about: dict[str, Any] = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": asdict(describe(data))}
     key = sha256(json.dumps([about, data.sha256, code(__name__), tensors[0].device.type], sort_keys=True).encode())
     state = folder.parents[1] / ".state" / f"{name}.pt"
-    with held(state.with_name(f"{state.name}.lock")):
+    with held(state.with_name(f"{state.name}.lock")) if parallel.rank() == 0 else nullcontext():
         try:
             trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
             weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
@@ -81,10 +86,10 @@ def _train(
             if isinstance(options, Features) or not options.may_diverge:
                 raise
             trained, weights, about = end.trained, {}, about | {"diverged": end.step}
-        write_text(folder / "history.csv", trained.history_csv())
-        write_weights(folder / "weights.safetensors", weights, about)
-        if state.is_file():
-            state.unlink()
+        if parallel.rank() == 0:
+            write_text(folder / "history.csv", trained.history_csv())
+            write_weights(folder / "weights.safetensors", weights, about)
+            state.unlink(missing_ok=True)
     return trained
 
 

@@ -19,6 +19,10 @@ for paper in LAYOUT.papers:
                     LOGS / f"{paper}-measure-{artifact}.log",
                 # All cores: nothing runs beside a measurement of time.
                 threads: workflow.cores if makes.alone else 1
+                resources:
+                    gpu=GPU,
+                    mem_mb=lambda w, attempt: 4000 * attempt,
+                    runtime=lambda w, attempt: 60 * attempt,
                 params:
                     recipe=current(recipe),
                 message:

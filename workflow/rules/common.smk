@@ -1,5 +1,7 @@
 # What rules need to name their files and params.
 
+from snakemake.exceptions import WorkflowError
+
 LOGS = LAYOUT.results / "logs"
 TRAINED = f"(?!(?:{'|'.join(REUSED)})/)" if REUSED else ""
 """What a name of a network that is trained here begins with: with none of those whose weights are taken as they are."""
@@ -19,6 +21,27 @@ def in_report(paper, artifact, recipe):
 
     shown = (".csv", ".png", ".gif")
     return [marked(path) if path.suffix in shown else path for path in recipe.makes]
+
+
+def launcher(resources, threads):
+    """What starts a training: itself, or torchrun in several processes, of this node or of all nodes of a SLURM job."""
+    processes, nodes = resources.processes, resources.get("nodes", 1)
+    if processes == 1:
+        return "rediffuse"
+    each, rest = divmod(processes, nodes)
+    if rest or not each:
+        raise WorkflowError(
+            f"resources of train: found processes={processes}, nodes={nodes}; expected as many processes on every node"
+        )
+    torchrun = f"OMP_NUM_THREADS={max(1, threads // each)} torchrun --nproc-per-node {each} -m rediffuse.cli"
+    if nodes == 1:
+        return torchrun.replace("torchrun", "torchrun --standalone")
+    # The job's shell is on the first of its nodes, where all find each other; jobs of one node have ports of their own.
+    return torchrun.replace(
+        "torchrun",
+        f"srun --nodes {nodes} --ntasks {nodes} --cpus-per-task {threads} --kill-on-bad-exit=1 torchrun --nnodes {nodes} "
+        "--rdzv-backend c10d --rdzv-id $SLURM_JOB_ID --rdzv-endpoint $(hostname):$((20000 + SLURM_JOB_ID % 10000))",
+    )
 
 
 def paper_targets(paper):

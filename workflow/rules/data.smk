@@ -10,6 +10,7 @@ rule prepare:
         record="data/{dataset}-{hash}/record.json",
     log:
         "data/logs/{dataset}-{hash}.log",
+    localrule: True
     params:
         recipe=lambda w: current(recipes.prepare(LAYOUT, w.dataset)),
     message:

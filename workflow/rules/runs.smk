@@ -14,12 +14,20 @@ rule train:
         run=f"{TRAINED}(?!{CELL})[A-Za-z0-9-]+",
     # Long trainings first: what waits for them is long, too.
     priority: 10
+    resources:
+        gpu=GPU,
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=lambda w, attempt: 240 * attempt,
+        # How many share a training, on how many nodes: of profiles, like threads, and part of no number.
+        processes=1,
     params:
         recipe=lambda w: current(recipes.train(LAYOUT, w.run)),
+        # What depends on resources is not recorded: other processes re-run nothing.
+        launch=lambda w, resources, threads: launcher(resources, threads),
     message:
         "Train {wildcards.run}"
     shell:
-        "rediffuse train {wildcards.run} > {log} 2>&1"
+        "{params.launch} train {wildcards.run} > {log} 2>&1"
 
 
 use rule train as train_cell with:
@@ -27,6 +35,11 @@ use rule train as train_cell with:
     wildcard_constraints:
         run=f"{TRAINED}{CELL}[A-Za-z0-9-]+",
     priority: 1
+    resources:
+        gpu=GPU,
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+        processes=1,
 
 
 rule sample:
@@ -38,6 +51,10 @@ rule sample:
     log:
         LOGS / "sample-{run}-{samples}-{shard}of{shards}.log",
     priority: 5
+    resources:
+        gpu=GPU,
+        mem_mb=lambda w, attempt: 4000 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
     params:
         recipe=lambda w: current(recipes.sample(LAYOUT, w.samples, int(w.shard) - 1)),
     message:
