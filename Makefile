@@ -4,10 +4,12 @@
 PRESET ?= laptop
 CORES ?= all
 PYTHON ?= python3
+KILLS ?= 50
+CLONES ?= 20
 BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config preset=$(PRESET)
 
-.PHONY: run smoke test lint format schema lock record help
+.PHONY: run smoke test lint format schema lock soak push pull record help
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.installed ## everything: data, training, samples, tables, figures, claims (PRESET=laptop)
@@ -39,13 +41,19 @@ lock: ## requirements.lock anew (needs uv on the PATH)
 		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links > .lock
 	@{ head -1 requirements.lock; cat .lock; } > .lock.new && mv .lock.new requirements.lock && rm .lock
 
+soak: $(BIN)/.installed ## clones and kills at random moments, for an hour or two: docs/reliability.md (KILLS=50 CLONES=20)
+	@$(BIN)/python tests/soak.py --kills $(KILLS) --clones $(CLONES) --out results/soak.md
+
+push pull: $(BIN)/.installed ## what is recorded, to or from the DVC remote
+	@$(BIN)/dvc --wait-for-lock $@
+
 record: run ## the run's snapshot for git (docs/results/) and its files for DVC
 	@stages=$$($(BIN)/rediffuse record --preset $(PRESET)) && $(BIN)/dvc commit --force --quiet --no-relink $$stages
 	@git add dvc.yaml dvc.lock docs/results
 	@echo "Recorded: commit what git has staged; dvc push sends the files to your remote."
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
 
 $(BIN)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d; expected 3.11 or later: make PYTHON=..." % sys.version_info[:2])'

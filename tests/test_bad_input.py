@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import load, save
 from tiny import GONE
 
-from rediffuse import training
+from rediffuse import resume, training
 from rediffuse.files import sha256
 
 resource = pytest.importorskip("resource", reason="a Unix module")
@@ -814,6 +814,18 @@ def full(here: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_full_disk(full: Path, capsys: Capture, command: str) -> None:
     line = tiny.refused(capsys, *command.split(), *PRESET, after_work=True)
     assert line.endswith(f"could not be written: No space left on device; {ROOM}")
+
+
+@pytest.mark.parametrize("command", ["sample plain", "measure ddpm table4"])
+def test_a_full_disk_while_parts_are_kept(full: Path, made: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, command: str) -> None:
+    """The job ends with its one line; when there is room, the same command makes what it would have made."""
+    monkeypatch.setattr(resume, "SAVE_EVERY", -1.0)
+    line = tiny.refused(capsys, *command.split(), *PRESET, after_work=True)
+    assert line.startswith(f"{RESULTS}/.state/")
+    assert line.endswith(f"could not be written: No space left on device; {ROOM}")
+    (full / "filler").unlink()
+    assert tiny.rediffuse(*command.split(), *PRESET) == 0
+    assert SHARD.read_bytes() == (made / SHARD).read_bytes()
 
 
 def test_a_full_disk_while_a_state_is_kept(stopped: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,6 +123,8 @@ def test_a_signal_waits_for_the_part_saves_it_and_ends_the_job(here: Path, numbe
     with pytest.raises(Interrupted) as end, job(STATE):
         stopped()
     assert (stopped.parts, end.value.number) == (part, number)
+    where = f"sum: saved at {part} of 4" if part <= 4 else f"rows: saved at {(part - 4) // 3} of 3"
+    assert str(end.value) == f"{where}, stopped by {number.name}; the same command again goes on"
     with job(STATE):
         assert again() == Work()()
     assert again.parts == Work.PARTS - part

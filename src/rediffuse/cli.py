@@ -425,18 +425,23 @@ def main() -> None:
             raise
         _fail(error.format_message())
     except interrupts.Interrupted as end:
-        _fail(str(end), 128 + end.number)
+        if _speaks_for_all():
+            print(f"rediffuse: {end}", file=sys.stderr)
+        sys.exit(128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _fail(line: str, status: int = 2) -> None:
-    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
-        if status > 128:  # all were stopped, and the first one says so
-            sys.exit(status)
+def _speaks_for_all() -> bool:
+    """Whether this process was started by itself, or is the first of those that torchrun started."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
+
+
+def _fail(line: str) -> None:
+    if not _speaks_for_all():
         time.sleep(20)  # of what every process finds the first one tells, and torchrun ends the others
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
-    sys.exit(status)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

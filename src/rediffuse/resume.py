@@ -150,9 +150,9 @@ class Job:
                 self.level, self.at = loop.now.inner, 0
                 try:
                     yield loop
-                except Interrupted:
+                except Interrupted as end:
                     self.save()
-                    raise
+                    raise Interrupted(end.number, f"{what}: saved at {loop.now.done} of {total}, ") from None
         finally:
             if outer[0] is self.loops:
                 self.check = None

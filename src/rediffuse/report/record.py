@@ -9,6 +9,7 @@ from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_bytes, write_text
 from rediffuse.paths import Layout
 from rediffuse.presets import SHIPPED
+from rediffuse.report.mend import mend
 
 DVC = Path("dvc.yaml")
 LARGEST = 1024 * 1024
@@ -23,6 +24,7 @@ def record(layout: Layout) -> list[str]:
     """Write docs/results/<preset>/ and the preset's stages in dvc.yaml; the stages' names. Raises UserError if results are missing."""
     page = read_bytes(layout.results / "summary.md", "snakemake --cores all")
     content = stages(layout, DVC)
+    mend()
     wanted = [layout.results / name for name in ("claims.csv", "artifacts.csv", "metrics.json", "timings.json")]
     wanted += [
         path
