@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from rediffuse import recipes
 from rediffuse.errors import UserError
 from rediffuse.files import write_json, write_text
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict
 from rediffuse.paths import Layout
-from rediffuse.records import read
+from rediffuse.pipeline import recipes
+from rediffuse.pipeline.records import read
 
 TITLES = {
     "sohl2015": "Sohl-Dickstein et al. 2015, Deep Unsupervised Learning using Nonequilibrium Thermodynamics",
