@@ -91,7 +91,7 @@ def test_a_command_that_is_killed_in_every_way_ends_in_the_same_bits(undisturbed
     for output in outputs:
         (folder / RESULTS / output).unlink()
     state, random_ = folder / RESULTS / ".state" / name, random.Random(verb)
-    kinds, hit = [*STATUS, "SIGKILL"], 0
+    kinds, hit = list(STATUS), 0
     random_.shuffle(kinds)
     for kind in kinds:
         before = state.stat().st_mtime_ns if state.exists() else 0
@@ -122,10 +122,10 @@ def digests(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_tree: Path, tmp_path: Path) -> None:
-    """Its whole process group, or itself alone, whose jobs are orphans then; no word but the same command in between."""
+    """Its whole process group, or itself alone, whose jobs are orphans then, or Ctrl-C; no word but the same command in between."""
     folder, random_ = pipeline.sources(tmp_path / "killed"), random.Random(0)
     command = ["snakemake", "--cores", "2", "--config", "preset=smoke"]
-    for kill in ("group", "alone", "group", "alone", "alone"):
+    for kill in ("group", "alone", "Ctrl-C", "alone"):
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -138,10 +138,13 @@ def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_
             time.sleep(0.05)
         time.sleep(random_.uniform(0.5, 8))
         assert process.poll() is None, "it was done before it was killed"
-        if kill == "group":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        match kill:
+            case "group":
+                os.killpg(process.pid, signal.SIGKILL)
+            case "alone":
+                process.kill()
+            case "Ctrl-C":
+                os.killpg(process.pid, signal.SIGINT)
         process.wait()
     said = pipeline.snakemake(folder)
     assert "left by a Snakemake that was killed; removed" in said
