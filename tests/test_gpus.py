@@ -152,7 +152,11 @@ def test_fewer_than_processes_are_refused(tmp_path: Path) -> None:
 
 
 def test_every_user_may_lock_what_another_made(tmp_path: Path) -> None:
-    (name,) = gpus.lease(["GPU/a"], 1, tmp_path / "locks")
+    mask = os.umask(0o077)
+    try:
+        (name,) = gpus.lease(["GPU/a"], 1, tmp_path / "locks")
+    finally:
+        os.umask(mask)
     assert name == "GPU/a"
     (lock,) = (tmp_path / "locks").iterdir()
     assert lock.stat().st_mode & 0o777 == 0o644

@@ -181,9 +181,12 @@ def test_a_damaged_word_tells_nothing(here: Path, capsys: Capture, content: str)
 
 def test_the_table_is_aligned_and_fits(here: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    tell("train roll", done=123456, total=800000, rate=1234.5, unit="images", left=7300.0, note="loss 0.0123", time=time.time() - 130)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    tell("train roll", done=123456, total=800000, rate=1234.5, unit="images", left=7300.0, note="loss 0.0123", time=now - 130)
     tell("sample plain 1/2", what="sample plain", done=1, total=3, rate=0.5, unit="images", left=4.0)
-    tell("measure ddpm fig10", what="figure 10", done=1, total=2, rate=3.0, unit="images", left=1.0, note="", time=time.time())
+    tell("measure ddim fig5", what="figure 5", done=1, total=3, rate=0.25, unit="numbers of steps", left=8.0)
+    tell("measure ddpm fig10", what="figure 10", done=1, total=2, rate=3.0, unit="images", left=1.0)
     lines = table(capsys)
     assert max(map(len, lines)) <= 100
     header = lines[0]
@@ -192,13 +195,14 @@ def test_the_table_is_aligned_and_fits(here: Path, capsys: Capture, monkeypatch:
         "train roll": ("running", "123456/800000", "1234 images/s", "2 h", "2 min", "loss 0.0123"),
         "sample plain 1/2": ("running", "1/3", "0.5 images/s", "4 s", "0 s", ""),
         "measure ddpm fig10": ("running", "1/2", "3 images/s", "1 s", "0 s", "figure 10"),
+        "measure ddim fig5": ("running", "1/3", "0.25/s", "8 s", "0 s", "figure 5"),
         "train beat": ("waiting", "0/20", "", "", "", ""),
     }.items():
         starts = [header.index(name) for name in ("state", "step", "speed", "left", "silent")]
         starts.append(starts[-1] + len("silent") + 2)
         assert tuple(of[job][a:b].strip() for a, b in zip(starts, [*starts[1:], None], strict=True)) == values
-    assert [line.split()[1] for line in lines[-4:-1]] == ["roll", "plain", "ddpm"], "what runs stands last"
-    assert lines[-1].startswith("tiny: 3 running, ")
+    assert [line.split()[1] for line in lines[-5:-1]] == ["roll", "plain", "ddpm", "ddim"], "what runs stands last"
+    assert lines[-1].startswith("tiny: 4 running, ")
 
 
 def test_status_knows_the_presets_mistakes(here: Path, capsys: Capture) -> None:

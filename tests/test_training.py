@@ -3,16 +3,20 @@
 import csv
 import io
 import math
+import os
+import signal
 from itertools import pairwise
 
 import pytest
 import torch
+from tiny import preset, rediffuse, write
 from torch import nn
 
-from rediffuse import training
+from rediffuse import runs, training
 from rediffuse.build import About, diffusion_loss
 from rediffuse.config import Gaussian, Linear, Run, Training
 from rediffuse.errors import UserError
+from rediffuse.interrupts import Interrupted
 from rediffuse.training import rate, train
 
 
@@ -176,6 +180,54 @@ def test_a_training_may_be_killed_twice(monkeypatch, tmp_path):
         with pytest.raises(KilledError):
             train(build(0.5), killed_at(call), DATA, options(), state=state, key="a")
     assert same(train(build(0.5, seed=5), loss, DATA, options(), state=state, key="a"), train(build(0.5), loss, DATA, options()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("rows", [400, 6])
+@pytest.mark.parametrize("call", [1, 8, 20])
+def test_a_signal_saves_the_step_that_it_came_in(monkeypatch, tmp_path, call, rows, number):
+    """rows = 6: step 8 of 20 lies between two rows of the history, and what the next row is the mean of is saved, too."""
+    monkeypatch.setattr(training, "HISTORY_ROWS", rows)
+    state, calls = tmp_path / "state.pt", iter(range(1, 100))
+
+    def signalled(*arguments):
+        if next(calls) == call:
+            os.kill(os.getpid(), number)
+        return loss(*arguments)
+
+    with pytest.raises(Interrupted, match=f"swiss: saved at step {call} of 20, stopped by {number.name}; the same command") as end:
+        train(build(0.5), signalled, DATA, options(), what="swiss", state=state, key="a")
+    assert end.value.number == number
+    undisturbed, trained = train(build(0.5), loss, DATA, options()), train(build(0.5, seed=5), loss, DATA, options(), state=state, key="a")
+    assert same(trained, undisturbed)
+    assert trained.history == undisturbed.history
+
+
+def test_a_command_that_was_stopped_ends_with_the_signals_number_and_one_line_and_goes_on(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "tiny.yaml", preset())
+    assert rediffuse("prepare", "roll", "--preset", "tiny.yaml") == 0
+    capsys.readouterr()
+    original = runs.diffusion_loss
+
+    def loss_of(*arguments):
+        inner = original(*arguments)
+
+        def signalled(*arguments):
+            signal.raise_signal(signal.SIGTERM)
+            return inner(*arguments)
+
+        return signalled
+
+    monkeypatch.setattr(runs, "diffusion_loss", loss_of)
+    assert rediffuse("train", "roll", "--preset", "tiny.yaml") == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "rediffuse: train roll: saved at step 1 of 20, stopped by SIGTERM; the same command again goes on\n"
+    assert not (tmp_path / "results/tiny/runs").exists()
+    monkeypatch.setattr(runs, "diffusion_loss", original)
+    assert rediffuse("train", "roll", "--preset", "tiny.yaml") == 0
+    went_on = (tmp_path / "results/tiny/runs/roll/weights.safetensors").read_bytes()
+    assert rediffuse("train", "roll", "--preset", "tiny.yaml") == 0
+    assert (tmp_path / "results/tiny/runs/roll/weights.safetensors").read_bytes() == went_on
 
 
 def test_no_step_is_done_twice(monkeypatch, tmp_path):

@@ -26,7 +26,7 @@ app = typer.Typer(
 PresetOption = Annotated[
     str, typer.Option("--preset", "-p", envvar="REDIFFUSE_PRESET", help="A shipped preset's name, or a path that ends in .yaml.")
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is the GPU where there is one.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N; auto is a GPU that no other job holds, where there are any.")]
 Paper = Annotated[str, typer.Argument(help="sohl2015, ddpm or ddim.")]
 OutOption = Annotated[Path | None, typer.Option(help="Write samples of a run to this file, .png or .npz, apart from the pipeline.")]
 StepsOption = Annotated[int, typer.Option(help="S: steps of the accelerated sampler, of T.")]
@@ -425,16 +425,23 @@ def main() -> None:
             raise
         _fail(error.format_message())
     except interrupts.Interrupted as end:
-        _fail(str(end), 128 + end.number)
+        if _speaks_for_all():
+            print(f"rediffuse: {end}", file=sys.stderr)
+        sys.exit(128 + end.number)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _fail(line: str, status: int = 2) -> None:
-    if "TORCHELASTIC_RUN_ID" in os.environ and os.environ.get("RANK") != "0":
+def _speaks_for_all() -> bool:
+    """Whether this process was started by itself, or is the first of those that torchrun started."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK") == "0"
+
+
+def _fail(line: str) -> None:
+    if not _speaks_for_all():
         time.sleep(2)  # of what every process finds the first one tells, and torchrun ends the others
     print(f"rediffuse: {' '.join(line.split())}", file=sys.stderr)
-    sys.exit(status)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def lease(devices: Sequence[str], n: int = 1, folder: Path = FOLDER) -> list[str
             os.close(lock)
         if not told:
             wanted = "a GPU" if n == 1 else f"{n} GPUs"
-            print(f"waiting for {wanted}: of {len(devices)} other jobs hold too many (locks in {folder})", file=sys.stderr, flush=True)
+            print(f"waiting for {wanted}: other jobs hold too many of {len(devices)} (locks in {folder})", file=sys.stderr, flush=True)
             told = True
         time.sleep(random.uniform(0.5, 1.0))  # of two jobs that wait for several, not both again at the same moment
 
@@ -102,10 +102,13 @@ def _lock(folder: Path, device: str) -> int | None:
 
 def _open(path: Path) -> int:
     """A file that is there, or made: where everybody may write, Linux lets only its owner open one with O_CREAT that is there."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.chmod(0o1777)
-    if not path.exists():
-        with suppress(FileExistsError):  # another process was faster
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+    with suppress(FileExistsError):  # another process may be faster
+        if not path.parent.is_dir():
+            path.parent.mkdir(parents=True)
+            path.parent.chmod(0o1777)
+    with suppress(FileExistsError):
+        if not path.exists():
+            new = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            os.fchmod(new, 0o644)  # whatever the umask
+            os.close(new)
     return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

@@ -33,7 +33,7 @@ def group() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if not any(word in str(error) for word in ("closed by peer", "reset by peer", "refused")):
+        if not any(word in str(error) for word in ("closed by peer", "reset by peer", "remote process")):
             raise
         raise UserError(f"process {rank() + 1} of {size()}: another one has ended; expected all of them: its error says why") from None
     dist.destroy_process_group()
@@ -90,5 +90,8 @@ def averaging(module: nn.Module, device: torch.device) -> nn.Module:
     on_gpu = gather(device.type == "cuda")
     if len(set(on_gpu)) > 1:
         raise UserError(f"found {sum(on_gpu):.0f} of {size()} processes on a GPU; expected all or none (--device cpu)")
-    over = dist.new_group(backend="nccl") if device.type == "cuda" else None
+    over = None
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+        over = dist.new_group(backend="nccl")
     return DistributedDataParallel(module, process_group=over)

@@ -168,7 +168,9 @@ def text(preset: str, rows: list[Row], width: int) -> list[str]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     step = f"{row.done}/{row.total}" if row.done is not None else f"0/{row.total}" if row.total and row.state == "waiting" else ""
-    speed = f"{number(row.rate)} {row.unit}/s" if row.rate else ""
+    # "numbers of steps" would push out the rest of the line.
+    unit = row.unit if len(row.unit) <= len("images") else ""
+    speed = f"{number(row.rate)} {unit}/s".replace(" /", "/") if row.rate else ""
     return row.job, row.state, step, speed, _time(row.left), _time(row.silent), row.note
 
 

@@ -144,6 +144,7 @@ def _train(
             parts = parallel.gather(recent.item())
             if state:
                 done.save(state, key, step + 1, parts)
+            parallel.gather(0)  # none ends before the state is safe: that would end the others
             raise Interrupted(number, f"{what}: {'saved at ' * bool(state)}step {step + 1} of {options.steps}, ")
     last_loss += _mean(recent)  # of the steps since the last row, if any
     trained = Trained(averaged.module.eval(), done.history, time.monotonic() - clock)

@@ -21,6 +21,7 @@ for paper in LAYOUT.papers:
                 threads: workflow.cores if makes.alone else 1
                 resources:
                     gpu=GPU,
+                    in_turn=1,
                     mem_mb=lambda w, attempt: 4000 * attempt,
                     runtime=lambda w, attempt: 60 * attempt,
                 params:

@@ -1,4 +1,7 @@
 # What rules need to name their files and params.
+#
+# Of resources: `gpu`, `mem_mb` and `runtime` (minutes) are what one job needs; `in_turn` marks those that share a submission to a cluster,
+# where they run one after the other (profiles/slurm). None limits anything on one machine, unless a profile says how much there is.
 
 from snakemake.exceptions import WorkflowError
 

@@ -37,6 +37,7 @@ use rule train as train_cell with:
     priority: 1
     resources:
         gpu=GPU,
+        in_turn=1,
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
         processes=1,
@@ -53,6 +54,7 @@ rule sample:
     priority: 5
     resources:
         gpu=GPU,
+        in_turn=1,
         mem_mb=lambda w, attempt: 4000 * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
