@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 import pipeline
-from test_kills import digests
+from test_kills import at_work, digests
 
 from rediffuse.provenance import commit
 
@@ -44,20 +44,6 @@ def begin(folder: Path, *command: str) -> "subprocess.Popen[bytes]":
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-
-
-def at_work(session: int) -> set[str]:
-    """The verbs of the `rediffuse` commands that run in a session."""
-    verbs = set()
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (path / "stat").read_text().rpartition(")")[2].split()
-            words = (path / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if int(fields[3]) == session and len(words) > 2 and words[1].endswith(b"/rediffuse"):
-            verbs.add(words[2].decode())
-    return verbs
 
 
 class Soak:
@@ -88,7 +74,7 @@ class Soak:
         """Start the pipeline, and kill it when it has been at such work for a random while; False if there was none to do any more."""
         how, kill = self.random.choice(list(KILLS.items()))
         process = begin(folder, *RUN)
-        while process.poll() is None and verb not in at_work(process.pid):
+        while process.poll() is None and verb not in at_work(process.pid).values():
             time.sleep(0.02)
         time.sleep(self.random.uniform(0, 4))
         if process.poll() is not None:

@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pipeline
 import pytest
 import tiny
+
+from rediffuse import interrupts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -91,7 +94,7 @@ def test_a_command_that_is_killed_in_every_way_ends_in_the_same_bits(undisturbed
     for output in outputs:
         (folder / RESULTS / output).unlink()
     state, random_ = folder / RESULTS / ".state" / name, random.Random(verb)
-    kinds, hit = [*STATUS, "SIGKILL"], 0
+    kinds, hit = list(STATUS), 0
     random_.shuffle(kinds)
     for kind in kinds:
         before = state.stat().st_mtime_ns if state.exists() else 0
@@ -114,6 +117,20 @@ def test_a_command_that_is_killed_in_every_way_ends_in_the_same_bits(undisturbed
     assert set(tiny.files(folder)) == set(tiny.files(undisturbed)), "a state, a lock or a half-written file is left"
 
 
+def at_work(session: int) -> dict[Path, str]:
+    """The `rediffuse` commands that run in a session: where the kernel tells of them, and their verbs."""
+    commands = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (path / "stat").read_text().rpartition(")")[2].split()
+            words = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(fields[3]) == session and len(words) > 2 and words[1].endswith(b"/rediffuse"):
+            commands[path] = words[2].decode()
+    return commands
+
+
 def digests(folder: Path) -> dict[str, bytes]:
     """All that is to be the same in two runs, to the bit: weights, samples, measurements and metrics."""
     results = folder / pipeline.RESULTS
@@ -122,10 +139,10 @@ def digests(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_tree: Path, tmp_path: Path) -> None:
-    """Its whole process group, or itself alone, whose jobs are orphans then; no word but the same command in between."""
+    """Its whole process group, or itself alone, whose jobs are orphans then, or Ctrl-C; no word but the same command in between."""
     folder, random_ = pipeline.sources(tmp_path / "killed"), random.Random(0)
-    command = ["snakemake", "--cores", "2", "--config", "preset=smoke"]
-    for kill in ("group", "alone", "group", "alone", "alone"):
+    command, watching = ["snakemake", "--cores", "2", "--config", "preset=smoke"], 0
+    for kill in ("group", "alone", "Ctrl-C", "alone"):
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -136,13 +153,24 @@ def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_
         )
         while process.poll() is None and not list((folder / ".snakemake").glob("locks/*.lock")):
             time.sleep(0.05)
-        time.sleep(random_.uniform(0.5, 8))
+        while process.poll() is None and not at_work(process.pid):
+            time.sleep(0.05)
+        time.sleep(random_.uniform(0, 8))
         assert process.poll() is None, "it was done before it was killed"
-        if kill == "group":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        for path in at_work(process.pid):
+            with suppress(OSError):  # it may end meanwhile
+                told = f"{interrupts.RUN}={process.pid}@{platform.node()}".encode()
+                assert told in (path / "environ").read_bytes().split(b"\0"), "a job that does not know with whom to end"
+                watching += 1
+        match kill:
+            case "group":
+                os.killpg(process.pid, signal.SIGKILL)
+            case "alone":
+                process.kill()
+            case "Ctrl-C":
+                os.killpg(process.pid, signal.SIGINT)
         process.wait()
+    assert watching
     said = pipeline.snakemake(folder)
     assert "left by a Snakemake that was killed; removed" in said
     assert "Nothing to be done" in pipeline.snakemake(folder)

@@ -9,12 +9,12 @@ import pytest
 import snakemake.persistence
 from tiny import preset, rediffuse, refused, write
 
-from rediffuse import checkpoints, engine, recipes
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
+from rediffuse.pipeline import checkpoints, engine, recipes
+from rediffuse.pipeline.records import read, recorded
+from rediffuse.pipeline.verify import changes, told, verify
 from rediffuse.presets import load_preset
-from rediffuse.records import read, recorded
-from rediffuse.report.verify import changes, told, verify
 
 TINY = Path("tiny.yaml")
 
@@ -187,6 +187,7 @@ def test_a_long_name_is_cut_as_snakemake_cuts_it(tmp_path: Path, monkeypatch: py
     theirs._max_len = 255
     name = "results/" + "x" * 300 + "/weights.safetensors"
     assert Path(theirs._record_path(".snakemake/metadata", name)) == engine._file(Path(name))
+    assert Path(theirs._record_path(".snakemake/incomplete", name)) == engine._file(Path(name), engine.INCOMPLETE)
 
 
 # --- verify ---
@@ -261,3 +262,16 @@ def test_why_says_what_snakemake_could_not(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     write(TINY, preset())
     assert "snakemake --dry-run: exit status" in refused(capsys, "why", "--preset", "tiny.yaml"), "no Snakefile here"
+
+
+def test_a_job_whose_end_snakemake_did_not_live_to_see_is_not_begun_anew(made: list[recipes.Recipe]) -> None:
+    """The mark of a job that was begun goes only where its record stands and is of what lies there."""
+    done, changed, half = job("train-digits"), job("train-roll"), job("train-beat")
+    marks = {recipe.job: engine._file(recipe.makes[0], engine.INCOMPLETE) for recipe in (done, changed, half)}
+    for mark in marks.values():
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.write_text("{}")
+    changed.makes[0].write_text("another content")
+    half.record.unlink()
+    engine.remember(layout())
+    assert {name: mark.exists() for name, mark in marks.items()} == {"train-digits": False, "train-roll": True, "train-beat": True}

@@ -17,7 +17,7 @@ import tiny
 from rediffuse import progress
 from rediffuse.config.preset import Preset
 from rediffuse.papers.makes import MAKES
-from rediffuse.status import SILENT
+from rediffuse.pipeline.status import SILENT
 
 Capture = pytest.CaptureFixture[str]
 PRESET = ("--preset", "tiny.yaml")
@@ -323,9 +323,8 @@ def test_of_several_processes_the_first_alone_speaks(here: Path, monkeypatch: py
 
 
 def test_work_goes_on_where_nothing_can_be_told(here: Path) -> None:
-    (RESULTS / ".state").parent.mkdir(parents=True, exist_ok=True)
-    progress.told_in(RESULTS, "x").parents[1].rename("elsewhere")
-    (RESULTS / ".state").write_text("a file in its place")
+    progress.told_in(RESULTS, "x").parent.rename("elsewhere")
+    (RESULTS / ".state/status").write_text("a file in its place")
     assert tiny.rediffuse(*TRAIN, *PRESET) == 0
 
 

@@ -78,7 +78,7 @@ def train(
     In a group of processes (`parallel.group`) each takes its part of every batch, and all end with the same network: the one that a
     single process would train, up to the order of sums, and up to dropout, which is each process's own.
     Raises TrainingDivergedError, which holds what was trained until then, if the loss or a weight is not finite; Interrupted after SIGINT
-    or SIGTERM, once the state is saved; UserError if the processes do not divide the batch, or the state is damaged.
+    or SIGTERM, once the state is saved; UserError if the processes do not divide the batch.
     """
     with deferred(patient=parallel.size() > 1) as check:
         return _train(network, loss, data, options, what, state, key, check)

@@ -14,10 +14,12 @@ from typing import Any
 from rediffuse.errors import UserError
 from rediffuse.files import write_text
 from rediffuse.paths import Layout
-from rediffuse.recipes import PARAMS, Recipe, jobs
-from rediffuse.records import contents, read
+from rediffuse.pipeline.recipes import PARAMS, Recipe, jobs
+from rediffuse.pipeline.records import contents, read
 
 METADATA = Path(".snakemake/metadata")
+INCOMPLETE = Path(".snakemake/incomplete")
+"""Has a file for each output whose job was begun and, as far as Snakemake knows, not ended."""
 FORMAT = 6
 """Of Snakemake's records, as of 9.27 (snakemake.persistence.RECORD_FORMAT_VERSION)."""
 LONGEST = 254
@@ -49,6 +51,7 @@ def remember(layout: Layout) -> None:
     """Write Snakemake's memory of the outputs that are there and of which it has none, or one of another file, from their records."""
     for recipe in jobs(layout):
         there = [path for path in [*recipe.makes, recipe.record] if path.is_file()]
+        _complete(recipe, there)
         unknown = [path for path in there if (memory(path) or {}).get("endtime") != path.stat().st_mtime]
         if not unknown:
             continue
@@ -58,6 +61,23 @@ def remember(layout: Layout) -> None:
             continue  # `rediffuse verify` names it
         if record is not None:
             _remember(recipe, record, there)
+
+
+def _complete(recipe: Recipe, there: list[Path]) -> None:
+    """Let Snakemake know that a job was done, if Snakemake was killed before it did: it would remove the outputs and do all of it anew.
+
+    The record is the last that a job writes, and Snakemake removes it before it begins one: where it stands and fits, the job was done.
+    """
+    begun = [marker for path in there if (marker := _file(path, INCOMPLETE)).exists()]
+    if not begun:
+        return
+    try:
+        record = read(recipe)
+    except UserError:
+        return
+    if record is not None and record["outputs"] == contents(recipe.makes):
+        for marker in begun:
+            marker.unlink(missing_ok=True)
 
 
 def _remember(recipe: Recipe, record: dict[str, Any], there: list[Path]) -> None:
@@ -83,7 +103,7 @@ def _remember(recipe: Recipe, record: dict[str, Any], there: list[Path]) -> None
         write_text(_file(path), json.dumps(known | {"starttime": time - record["seconds"], "endtime": time}))
 
 
-def _file(output: Path) -> Path:
+def _file(output: Path, folder: Path = METADATA) -> Path:
     name = urlsafe_b64encode(output.as_posix().encode()).decode()
     parts = [name[start : start + LONGEST] for start in range(0, len(name), LONGEST)]
-    return METADATA.joinpath(*[f"@{part}" for part in parts[:-1]], parts[-1])
+    return folder.joinpath(*[f"@{part}" for part in parts[:-1]], parts[-1])

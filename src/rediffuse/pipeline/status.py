@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
-from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import recipes
 from rediffuse.progress import TELL_EVERY, born, number, told_in
 
 State = Literal["done", "waiting", "failed", "stopped", "running"]
@@ -74,21 +74,17 @@ class Row(BaseModel):
 
 
 def jobs(layout: Layout) -> Iterator[Job]:
-    """The jobs of a preset, in the order in which they can be made."""
+    """The jobs of a preset that take long, in the order in which they can be made."""
     preset = layout.preset
-    for name in preset.datasets:
-        yield Job(f"prepare {name}", [layout.dataset(name) / file for file in ("arrays.npz", "dataset.json")])
-    for name, network in (preset.features | preset.runs).items():
-        made = [layout.run(name) / file for file in ("weights.safetensors", "history.csv", "facts.json")]
-        yield Job(f"train {name}", made, network.training.steps)
-    for name, samples in preset.samples.items():
-        for k, shard in enumerate(layout.shards(name)):
-            yield Job(f"sample {name} {k + 1}/{samples.shards}", [shard, shard.with_suffix(".json")])
-    for paper in (paper for paper in MAKES if getattr(preset.papers, paper)):
-        for artifact in asked(layout, paper):
-            if files := MAKES[paper][artifact].measured:
-                made = [layout.measurements(paper, artifact) if file == TABLE else layout.artifact(paper, file) for file in files]
-                yield Job(f"measure {paper} {artifact}", made)
+    for recipe in recipes.jobs(layout):
+        verb, *names = recipe.command.split()
+        files = [*recipe.makes, recipe.record]
+        if verb == "train":
+            yield Job(recipe.command, files, (preset.runs | preset.features)[names[0]].training.steps)
+        elif verb == "sample":
+            yield Job(f"sample {names[0]} {names[-1]}/{preset.samples[names[0]].shards}", files)
+        elif verb in ("prepare", "measure"):
+            yield Job(recipe.command, files)
 
 
 def look(layout: Layout) -> list[Row]:
