@@ -323,9 +323,9 @@ def test_of_several_processes_the_first_alone_speaks(here: Path, monkeypatch: py
 
 
 def test_work_goes_on_where_nothing_can_be_told(here: Path) -> None:
-    (RESULTS / ".state").parent.mkdir(parents=True, exist_ok=True)
-    progress.told_in(RESULTS, "x").parents[1].rename("elsewhere")
-    (RESULTS / ".state").write_text("a file in its place")
+    place = progress.told_in(RESULTS, "x").parent
+    place.rename("elsewhere")
+    place.write_text("a file in its place")
     assert tiny.rediffuse(*TRAIN, *PRESET) == 0
 
 

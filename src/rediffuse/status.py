@@ -12,9 +12,11 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
-from rediffuse.papers.makes import MAKES, TABLE, asked
+from rediffuse import recipes
+from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
 from rediffuse.progress import TELL_EVERY, born, number, told_in
+from rediffuse.recipes import Recipe
 
 State = Literal["done", "waiting", "failed", "stopped", "running"]
 ORDER: tuple[State, ...] = ("done", "waiting", "failed", "stopped", "running")
@@ -75,20 +77,22 @@ class Row(BaseModel):
 
 def jobs(layout: Layout) -> Iterator[Job]:
     """The jobs of a preset, in the order in which they can be made."""
+
+    def job(name: str, recipe: Recipe, total: int | None = None) -> Job:
+        return Job(name, [*recipe.makes, recipe.record], total)
+
     preset = layout.preset
     for name in preset.datasets:
-        yield Job(f"prepare {name}", [layout.dataset(name) / file for file in ("arrays.npz", "dataset.json")])
+        yield job(f"prepare {name}", recipes.prepare(layout, name))
     for name, network in (preset.features | preset.runs).items():
-        made = [layout.run(name) / file for file in ("weights.safetensors", "history.csv", "facts.json")]
-        yield Job(f"train {name}", made, network.training.steps)
+        yield job(f"train {name}", recipes.train(layout, name), network.training.steps)
     for name, samples in preset.samples.items():
-        for k, shard in enumerate(layout.shards(name)):
-            yield Job(f"sample {name} {k + 1}/{samples.shards}", [shard, shard.with_suffix(".json")])
-    for paper in (paper for paper in MAKES if getattr(preset.papers, paper)):
+        for k in range(samples.shards):
+            yield job(f"sample {name} {k + 1}/{samples.shards}", recipes.sample(layout, name, k))
+    for paper in layout.papers:
         for artifact in asked(layout, paper):
-            if files := MAKES[paper][artifact].measured:
-                made = [layout.measurements(paper, artifact) if file == TABLE else layout.artifact(paper, file) for file in files]
-                yield Job(f"measure {paper} {artifact}", made)
+            if MAKES[paper][artifact].measured:
+                yield job(f"measure {paper} {artifact}", recipes.measure(layout, paper, artifact))
 
 
 def look(layout: Layout) -> list[Row]:
