@@ -69,9 +69,8 @@ def test_the_cluster_did_the_work_and_one_training_over_both_nodes(made: tuple[P
 def metrics(tree: Path, shared: bool) -> dict[str, float]:
     """Of the run that was trained over two nodes, or of all others."""
     papers = json.loads((tree / RESULTS / "metrics.json").read_text())
-    every = {
-        f"{paper} {table} {key}": value for paper, tables in papers.items() for table, keys in tables.items() for key, value in keys.items()
-    }
+    tables = {f"{paper} {name}": table for paper, named in papers.items() for name, table in named.items()}
+    every = {f"{name} {key}": value for name, table in tables.items() for key, value in table.items()}
     return {name: value for name, value in every.items() if (SHARED in name) == shared}
 
 
