@@ -142,7 +142,7 @@ def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_
     """Its whole process group, or itself alone, whose jobs are orphans then, or Ctrl-C; no word but the same command in between."""
     folder, random_ = pipeline.sources(tmp_path / "killed"), random.Random(0)
     command, watching = ["snakemake", "--cores", "2", "--config", "preset=smoke"], 0
-    for kill in ("group", "alone", "Ctrl-C", "alone"):
+    for kill, verb in (("group", "train"), ("alone", "train"), ("Ctrl-C", "sample"), ("alone", "measure")):
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -151,11 +151,9 @@ def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        while process.poll() is None and not list((folder / ".snakemake").glob("locks/*.lock")):
+        while process.poll() is None and verb not in at_work(process.pid).values():
             time.sleep(0.05)
-        while process.poll() is None and not at_work(process.pid):
-            time.sleep(0.05)
-        time.sleep(random_.uniform(0, 8))
+        time.sleep(random_.uniform(0, 4))
         assert process.poll() is None, "it was done before it was killed"
         for path in at_work(process.pid):
             with suppress(OSError):  # it may end meanwhile

@@ -47,7 +47,7 @@ def register() -> None:
 
 
 def _enter() -> None:
-    path = LIVING / f"{os.getpid()}@{platform.node()}.run"
+    path = LIVING.absolute() / f"{os.getpid()}@{platform.node()}.run"  # Snakemake may end in another folder
     file = path.open("w")
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     _own.append(file)
