@@ -62,13 +62,17 @@ class Soak:
     def done(self) -> int:
         return self.kills.total()
 
+    def fail(self, what: str) -> None:
+        say(f"FAILED: {what}")
+        self.failures.append(what)
+
     def check(self, folder: Path, what: str) -> None:
         found = digests(folder)
         differ = sorted(name for name in found.keys() | self.expected.keys() if found.get(name) != self.expected.get(name))
         if differ:
-            self.failures.append(f"{what}: {', '.join(differ[:5])} differ")
+            self.fail(f"{what}: {', '.join(differ[:5])} differ, or are not there")
         if litter := [path for path in folder.rglob("*.part") if ".snakemake" not in path.parts]:
-            self.failures.append(f"{what}: {len(litter)} half-written files are left")
+            self.fail(f"{what}: {len(litter)} half-written files are left")
 
     def kill_work(self, folder: Path, verb: str) -> bool:
         """Start the pipeline, and kill it when it has been at such work for a random while; False if there was none to do any more."""
@@ -100,7 +104,7 @@ class Soak:
         try:
             pipeline.run(folder, *command)
         except AssertionError as error:
-            self.failures.append(f"{what}: {' '.join(str(error).split())[:300]}")
+            self.fail(f"{what}: {' '.join(str(error).split())[-400:]}")
 
     def round(self, kills: int) -> None:
         """A run from nothing, killed at most so often, to its end; then its record for DVC, killed in each step."""
@@ -145,7 +149,7 @@ class Soak:
             good += nothing
             say(f"clone {k + 1} of {n}: {'nothing to be done' if nothing else 'something to do'}")
             if not nothing:
-                self.failures.append(f"clone {k + 1}: something to do")
+                self.fail(f"clone {k + 1}: something to do")
         return good
 
     def table(self, clones: int, good: int, command: str, began: float) -> str:

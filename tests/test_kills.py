@@ -135,7 +135,8 @@ def digests(folder: Path) -> dict[str, bytes]:
     """All that is to be the same in two runs, to the bit: weights, samples, measurements and metrics."""
     results = folder / pipeline.RESULTS
     paths = [*results.glob("runs/*/weights.safetensors"), *results.glob("samples/*/*.npz"), *results.glob("measurements/**/*.csv")]
-    return {str(path.relative_to(results)): path.read_bytes() for path in [*sorted(paths), results / "metrics.json"]}
+    paths += results.glob("metrics.json")
+    return {str(path.relative_to(results)): path.read_bytes() for path in sorted(paths)}
 
 
 def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_tree: Path, tmp_path: Path) -> None:
@@ -173,6 +174,7 @@ def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_
     assert "left by a Snakemake that was killed; removed" in said
     assert "Nothing to be done" in pipeline.snakemake(folder)
     assert digests(folder) == digests(smoke_tree)
+    assert (folder / pipeline.RESULTS / "metrics.json").is_file()
     assert not list(folder.rglob("*.part")), "half-written files are left"
     left = {path.parent.name for path in (folder / pipeline.RESULTS / ".state").rglob("*") if path.is_file()}
     assert left <= {"status"}, "a state or a lock is left"
