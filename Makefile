@@ -45,6 +45,8 @@ soak: $(BIN)/.installed ## clones and kills at random moments, for an hour or tw
 	@$(BIN)/python tests/soak.py --kills $(KILLS) --clones $(CLONES) --out results/soak.md
 
 push pull: $(BIN)/.installed ## what is recorded, to or from the DVC remote
+	@test -n "$$($(BIN)/dvc config core.remote)" || \
+		{ echo 'make $@: no DVC remote; name one: .venv/bin/dvc remote add --default store URL (docs/sharing.md)' >&2; exit 2; }
 	@$(BIN)/python -m rediffuse.pipeline.mend
 	@$(BIN)/dvc --wait-for-lock $@
 

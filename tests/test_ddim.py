@@ -55,7 +55,7 @@ def table_of(layout: Layout, name: str) -> pd.DataFrame:
 @pytest.mark.parametrize("artifact", MAKES["ddim"])
 def test_every_file_that_the_rules_name_is_made(layout: Layout, artifact: str) -> None:
     makes = MAKES["ddim"][artifact]
-    expected = {*makes.shown(artifact), *[name for name in makes.measured if name.endswith(".npz")]}
+    expected = {f"{artifact}.json", *makes.shown(artifact), *[name for name in makes.measured if name.endswith(".npz")]}
     assert {path.name for path in layout.artifact("ddim", "").glob(f"{artifact}.*")} == expected
     for name in makes.drawn:
         with Image.open(layout.artifact("ddim", name)) as image:

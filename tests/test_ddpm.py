@@ -46,7 +46,7 @@ def arrays(layout: Layout, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("artifact", MAKES["ddpm"])
 def test_every_file_that_the_rules_name_is_made(layout: Layout, artifact: str) -> None:
     makes = MAKES["ddpm"][artifact]
-    expected = {*makes.shown(artifact), *[name for name in makes.measured if name.endswith(".npz")]}
+    expected = {f"{artifact}.json", *makes.shown(artifact), *[name for name in makes.measured if name.endswith(".npz")]}
     assert {path.name for path in layout.artifact("ddpm", "").glob(f"{artifact}.*")} == expected
     for name in makes.drawn:
         with Image.open(layout.artifact("ddpm", name)) as image:
@@ -126,7 +126,7 @@ def test_the_report_names_what_is_made_and_what_is_not(layout: Layout) -> None:
     ours = artifacts[artifacts["paper"] == "ddpm"].set_index("artifact")
     assert set(ours.index[ours["status"] == "made"]) == set(MAKES["ddpm"])
     assert "LSUN" in ours.loc["fig3", "why"]
-    assert ours.loc["fig6", "files"] == "fig6.png"
+    assert ours.loc["fig6", "files"] == "fig6.json fig6.png"
     metrics = json.loads((layout.results / "metrics.json").read_text())["ddpm"]
     for name in ("table4", "fig10", "fig15"):
         found = pd.read_csv(layout.artifact("ddpm", f"{name}.csv"))
