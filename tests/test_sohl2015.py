@@ -112,8 +112,6 @@ def test_every_file_that_the_rules_name_is_made_and_is_what_its_name_says(layout
     made = {path.name for path in layout.artifact("sohl2015", "").iterdir() if path.name.split(".")[0] == artifact}
     expected = {f"{artifact}.json", *(path.name for path in named if "measurements" not in path.parts)}
     assert made == expected, "a file that no rule names, or the other way round"
-        "a file that no rule names, or the other way round"
-    )
 
 
 def test_the_rules_list_all_but_arrays_as_what_is_shown(made: Path) -> None:
