@@ -45,10 +45,12 @@ soak: $(BIN)/.installed ## clones and kills at random moments, for an hour or tw
 	@$(BIN)/python tests/soak.py --kills $(KILLS) --clones $(CLONES) --out results/soak.md
 
 push pull: $(BIN)/.installed ## what is recorded, to or from the DVC remote
+	@$(BIN)/python -m rediffuse.pipeline.mend
 	@$(BIN)/dvc --wait-for-lock $@
 
 record: run ## the run's snapshot for git (docs/results/) and its files for DVC
-	@stages=$$($(BIN)/rediffuse record --preset $(PRESET)) && $(BIN)/dvc commit --force --quiet --no-relink $$stages
+	@$(BIN)/python -m rediffuse.pipeline.mend
+	@stages=$$($(BIN)/rediffuse record --preset $(PRESET)) && $(BIN)/dvc --wait-for-lock commit --force --quiet --no-relink $$stages
 	@git add dvc.yaml dvc.lock docs/results
 	@echo "Recorded: commit what git has staged; dvc push sends the files to your remote."
 

@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse import checkpoints, engine, interrupts, locks, provenance, recipes
+from rediffuse import interrupts, provenance
 from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
 from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import checkpoints, engine, locks, recipes
 from rediffuse.presets import load_preset, preset_path
 
 config.setdefault("preset", "laptop")

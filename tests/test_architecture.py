@@ -10,16 +10,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src/rediffuse"
 FLOORS = [
-    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "interrupts", "locks"},
+    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "interrupts"},
     {"device", "gpus", "parallel", "resume"},
     {"processes", "networks", "datasets"},
     {"samplers"},
     {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},
     {"papers"},
-    {"recipes"},
-    {"records"},
-    {"figures", "report", "status"},
-    {"engine", "checkpoints"},
+    {"pipeline"},
+    {"figures", "report"},
     {"cli"},
 ]
 

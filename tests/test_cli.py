@@ -9,22 +9,24 @@ from pathlib import Path
 import pytest
 import tiny
 
-from rediffuse import cli
+from rediffuse.cli import jobs
 from rediffuse.errors import UserError
 
 COMMANDS = [
     "prepare",
     "train",
-    "import-weights",
     "sample",
-    "encode",
-    "interpolate",
     "measure",
     "table",
     "figure",
     "claims",
     "report",
+    "import-weights",
+    "encode",
+    "interpolate",
     "status",
+    "why",
+    "verify",
     "record",
 ]
 
@@ -81,7 +83,7 @@ def test_the_environment_may_name_the_preset(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_an_interrupt_has_its_own_status(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(cli, "_layout", lambda *_: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(jobs, "layout_of", lambda *_: signal.raise_signal(signal.SIGINT))
     assert tiny.rediffuse("report") == 130
     assert capsys.readouterr() == ("", "")
 
@@ -90,7 +92,7 @@ def test_an_error_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -
     def broken(*_: object) -> None:
         raise RuntimeError("a mistake of the program's")
 
-    monkeypatch.setattr(cli, "_layout", broken)
+    monkeypatch.setattr(jobs, "layout_of", broken)
     with pytest.raises(RuntimeError, match="of the program's"):
         tiny.rediffuse("report")
 
@@ -99,6 +101,6 @@ def test_a_message_of_many_lines_is_told_in_one(monkeypatch: pytest.MonkeyPatch,
     def mistaken(*_: object) -> None:
         raise UserError("a.csv: found\n   a table\nof two lines; expected one")
 
-    monkeypatch.setattr(cli, "_layout", mistaken)
+    monkeypatch.setattr(jobs, "layout_of", mistaken)
     assert tiny.rediffuse("report") == 2
     assert capsys.readouterr().err == "rediffuse: a.csv: found a table of two lines; expected one\n"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from rediffuse import recipes
 from rediffuse.paths import Layout
+from rediffuse.pipeline import recipes
+from rediffuse.pipeline.recipes import Recipe
 from rediffuse.presets import load_preset, preset_path
-from rediffuse.recipes import Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
@@ -26,10 +26,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 STAND_INS = """
 import sys
 from pathlib import Path
-from rediffuse import provenance, recipes
+from rediffuse import provenance
+from rediffuse.pipeline import recipes
 from rediffuse.paths import Layout
 from rediffuse.presets import load_preset, preset_path
-from rediffuse.records import recorded
+from rediffuse.pipeline.records import recorded
 provenance.commit = lambda: "0" * 10
 for name in sys.argv[1:]:
     layout = Layout(name, load_preset(preset_path(name)))

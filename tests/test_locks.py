@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rediffuse import locks
+from rediffuse.pipeline import locks
 
-BEGIN = "import sys; from rediffuse import locks; locks.register(); print(flush=True); sys.stdin.readline()"
+BEGIN = "import sys; from rediffuse.pipeline import locks; locks.register(); print(flush=True); sys.stdin.readline()"
 
 Process = subprocess.Popen[str]
 
@@ -146,7 +146,7 @@ def test_an_entry_of_another_machine_is_believed_while_there_are_locks(here: Pat
 
 def test_a_child_does_not_keep_the_entry_of_its_parent(here: Path) -> None:
     """A job that outlives its Snakemake for a while: the lock is the process's own, and a program that it starts does not inherit it."""
-    code = "import subprocess, sys; from rediffuse import locks; locks.register(); " + (
+    code = "import subprocess, sys; from rediffuse.pipeline import locks; locks.register(); " + (
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], stdout=subprocess.DEVNULL); "
         "print(child.pid, flush=True); sys.stdin.readline()"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rediffuse.report import mend
+from rediffuse.pipeline import mend
 
 WHOLE = b"""schema: '2.0'
 stages:

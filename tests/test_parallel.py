@@ -111,8 +111,8 @@ def test_two_processes_train_what_one_does(prepared: None) -> None:
     for name, tensor in weights("rates").items():
         torch.testing.assert_close(tensor, of_one[name], rtol=1e-4, atol=1e-5)
     assert sorted(path.name for path in Path("results/tiny/runs").rglob("*") if path.is_file()) == [
-        "facts.json",
         "history.csv",
+        "record.json",
         "weights.safetensors",
     ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from pipeline import RESULTS, commit, copied, git, jobs, run, snakemake
+from pipeline import RESULTS, commit, copied, git, jobs, record, run, snakemake
 
 from rediffuse.papers.makes import MAKES
 from rediffuse.presets import load_preset
@@ -180,7 +180,17 @@ def test_record_push_clone_pull_and_compare(made: Path, tmp_path: Path) -> None:
     for path in sorted((made / RESULTS / "runs").rglob("*.safetensors")):
         assert (clone / path.relative_to(made)).read_bytes() == path.read_bytes()
     assert "up to date" in run(clone, "dvc", "status")
+    assert "Nothing to be done" in snakemake(clone)
+    assert run(clone, "rediffuse", "why", "--preset", "smoke").startswith("Nothing to be done")
+    assert " 0 things that are not" in run(clone, "rediffuse", "verify", "--preset", "smoke")
     assert "up to date" in run(clone, "dvc", "repro")
+    # A clone knows as well as who made it what an edit re-runs, and says so.
+    preset = clone / "config/smoke.yaml"
+    text = preset.read_text()
+    preset.write_text(text.replace("[10, 20], columns: 6", "[10, 20], columns: 5"))
+    assert jobs(clone) == {"ddim_measure_fig3", "ddim_draw_fig3", "all", "claims", "report"}
+    assert "Measure fig3 of ddim: option fig3.columns: 6 -> 5" in run(clone, "rediffuse", "why", "--preset", "smoke")
+    preset.write_text(text)
     assert "ddim" in run(clone, "dvc", "metrics", "show")
 
     metrics = clone / RESULTS / "metrics.json"
@@ -190,3 +200,41 @@ def test_record_push_clone_pull_and_compare(made: Path, tmp_path: Path) -> None:
     metrics.unlink()
     metrics.write_text(json.dumps(changed))
     assert re.search(r"\b1\.0\b|\b1\b", run(clone, "dvc", "metrics", "diff"))
+
+
+def test_weights_whose_recipe_changed_are_reused_or_kept(made: Path, tmp_path: Path) -> None:
+    """A network's code is edited: by default it is trained anew and the old weights are put by; with reuse they are taken as they are."""
+    folder = copied(made, tmp_path / "rediffuse")
+    rbf, weights = folder / "src/rediffuse/networks/rbf.py", folder / RESULTS / "runs/swiss-roll/weights.safetensors"
+    rbf.write_text(rbf.read_text() + "\n\n_UNUSED = 1\n")
+    text, before = (folder / "config/smoke.yaml").read_text(), weights.read_bytes()
+    every = "--config", "preset=smoke"
+    told = run(folder, "snakemake", "--cores", "2", *every, "reuse=all", "--", "runs")
+    assert "swiss-roll: its weights are taken as they are." in told
+    assert weights.read_bytes() == before
+    (folder / "config/smoke.yaml").write_text(text.replace("units: 16}", "units: 12}", 1))
+    rbf.write_text(rbf.read_text().replace("\n\n_UNUSED = 1\n", ""))
+    told = run(folder, "snakemake", "--cores", "2", *every, "--", str(weights.relative_to(folder)))
+    assert "swiss-roll is to be trained anew (option run.network.units: 16 -> 12)" in told
+    assert weights.read_bytes() != before
+    (kept,) = (folder / RESULTS / "replaced").iterdir()
+    assert (kept / "weights.safetensors").read_bytes() == before
+    assert "rediffuse: reuse: found 'rol'; expected all, or some of " in run(folder, "snakemake", "-n", *every, "reuse=rol", status=2)
+
+
+def test_recorded_weights_come_back_from_dvc(made: Path, tmp_path: Path) -> None:
+    folder = copied(made, tmp_path / "rediffuse")
+    for name in ("dvc.yaml", "dvc.lock"):
+        (folder / name).unlink(missing_ok=True)
+    record(folder)
+    commit(folder, "recorded")
+    preset, weights = folder / "config/smoke.yaml", folder / RESULTS / "runs/swiss-roll/weights.safetensors"
+    text, before = preset.read_text(), weights.read_bytes()
+    preset.write_text(text.replace("units: 16}", "units: 12}", 1))
+    told = snakemake(folder, str(weights.relative_to(folder)))
+    (back,) = re.findall(r"swiss-roll is to be trained anew .*undo the change and `(dvc checkout --force \S+)`", told)
+    assert weights.read_bytes() != before
+    preset.write_text(text)
+    run(folder, *back.split())
+    assert weights.read_bytes() == before
+    assert jobs(folder) == set()

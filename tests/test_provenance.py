@@ -14,10 +14,11 @@ import pytest
 import torch
 
 import rediffuse
-from rediffuse import provenance, recipes
+from rediffuse import provenance
 from rediffuse.config import Papers
 from rediffuse.papers.makes import MAKES
 from rediffuse.paths import Layout
+from rediffuse.pipeline import recipes
 from rediffuse.presets import load_preset, preset_path
 
 

@@ -9,12 +9,12 @@ import pytest
 import snakemake.persistence
 from tiny import preset, rediffuse, refused, write
 
-from rediffuse import checkpoints, engine, recipes
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
+from rediffuse.pipeline import checkpoints, engine, recipes
+from rediffuse.pipeline.records import read, recorded
+from rediffuse.pipeline.verify import changes, told, verify
 from rediffuse.presets import load_preset
-from rediffuse.records import read, recorded
-from rediffuse.report.verify import changes, told, verify
 
 TINY = Path("tiny.yaml")
 

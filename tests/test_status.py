@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import tiny
 from rediffuse import progress
 from rediffuse.config.preset import Preset
 from rediffuse.papers.makes import MAKES
-from rediffuse.status import SILENT
+from rediffuse.pipeline.status import SILENT
 
 Capture = pytest.CaptureFixture[str]
 PRESET = ("--preset", "tiny.yaml")
@@ -149,7 +150,7 @@ def test_several_artifacts_of_one_command_are_jobs_each(here: Path, capsys: Capt
         ({"born": "1"}, "stopped"),  # the number was given to another process
         ({"pid": 2**31 - 2}, "stopped"),
         ({"host": "elsewhere"}, "running"),
-        ({"state": "stopped", "note": "stopped by SIGTERM"}, "stopped"),
+        ({"state": "stopped", "note": "saved at 5 of 20, stopped by SIGTERM; the same command again goes on"}, "stopped"),
     ],
 )
 def test_the_process_says_whether_a_job_runs(here: Path, capsys: Capture, word: dict[str, Any], state: str) -> None:
@@ -247,7 +248,14 @@ def until(capsys: Capture, state: str) -> dict[str, Any]:
     raise AssertionError(row)
 
 
-def test_a_training_runs_and_once_killed_was_stopped(here: Path, capsys: Capture) -> None:
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (signal.SIGKILL, r"its process is gone; the same command again goes on"),
+        (signal.SIGTERM, r".+ stopped by SIGTERM; the same command again goes on"),
+    ],
+)
+def test_a_training_runs_and_once_killed_was_stopped(here: Path, capsys: Capture, number: int, why: str) -> None:
     preset({"runs.roll.training.steps": 10**7, "runs.roll.training.ema_decay": 0.9999})
     training = subprocess.Popen([sys.executable, "-m", "rediffuse.cli", *TRAIN, *PRESET], stderr=subprocess.DEVNULL)
     try:
@@ -255,11 +263,12 @@ def test_a_training_runs_and_once_killed_was_stopped(here: Path, capsys: Capture
         assert (row["pid"], row["total"], row["unit"]) == (training.pid, 10**7, "images")
         assert row["left"] > 0 and row["rate"] > 0 and row["silent"] < 60
     finally:
-        training.kill()
+        training.send_signal(number)
         training.wait()
     stopped = rows(capsys)["train roll"]
-    assert stopped["state"] == "stopped" and stopped["note"] == "the same command goes on"
+    assert stopped["state"] == "stopped" and re.fullmatch(why, stopped["note"])
     assert stopped["done"] >= row["done"]
+    assert f"train roll: stopped: {stopped['note']}" in table(capsys)
 
 
 # --- what a job tells ---
@@ -323,9 +332,8 @@ def test_of_several_processes_the_first_alone_speaks(here: Path, monkeypatch: py
 
 
 def test_work_goes_on_where_nothing_can_be_told(here: Path) -> None:
-    (RESULTS / ".state").parent.mkdir(parents=True, exist_ok=True)
-    progress.told_in(RESULTS, "x").parents[1].rename("elsewhere")
-    (RESULTS / ".state").write_text("a file in its place")
+    progress.told_in(RESULTS, "x").parent.rename("elsewhere")
+    (RESULTS / ".state/status").write_text("a file in its place")
     assert tiny.rediffuse(*TRAIN, *PRESET) == 0
 
 

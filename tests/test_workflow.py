@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from pipeline import RESULTS, copied, run, snakemake, sources
 
-from rediffuse import status
 from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import status
 from rediffuse.presets import load_preset
 
 pytestmark = pytest.mark.timeout(900)

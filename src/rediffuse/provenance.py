@@ -19,21 +19,16 @@ PACKAGE = Path(__file__).resolve().parent
 LOCK = PACKAGE.parents[1] / "requirements.lock"
 NOT_NUMBERS = {
     "rediffuse",
-    "rediffuse.checkpoints",
     "rediffuse.config",
-    "rediffuse.engine",
     "rediffuse.errors",
     "rediffuse.files",
     "rediffuse.gpus",
     "rediffuse.interrupts",
-    "rediffuse.locks",
     "rediffuse.parallel",
     "rediffuse.paths",
     "rediffuse.presets",
     "rediffuse.progress",
     "rediffuse.provenance",
-    "rediffuse.recipes",
-    "rediffuse.records",
     "rediffuse.resume",
 }
 """Modules that no number depends on. Options count by their values, which every rule names beside these hashes. How files are read and
@@ -53,7 +48,12 @@ def code(module: str) -> dict[str, str]:
 
 
 def _walk(module: str, seen: dict[str, str]) -> None:
-    if module in seen or module in NOT_NUMBERS or module.startswith("rediffuse.config.") or (path := _file(module)) is None:
+    if (
+        module in seen
+        or module in NOT_NUMBERS
+        or module.startswith(("rediffuse.config.", "rediffuse.pipeline"))
+        or (path := _file(module)) is None
+    ):
         return
     seen[module], imports = _read(path)
     for name in imports:

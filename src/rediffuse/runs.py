@@ -79,6 +79,7 @@ def _train(
     key = sha256(json.dumps([about, data.sha256, code(__name__), tensors[0].device.type], sort_keys=True).encode())
     state = folder.parents[1] / ".state" / f"{name}.pt"
     with held(state.with_name(f"{state.name}.lock")) if parallel.rank() == 0 else nullcontext():
+        parallel.gather(0)  # none reads the state that another training may still be writing
         try:
             trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
             weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}

@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from rediffuse import recipes
 from rediffuse.errors import UserError
-from rediffuse.files import write_json, write_text
+from rediffuse.files import read_json, write_json, write_text
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict
 from rediffuse.paths import Layout
-from rediffuse.records import read
+from rediffuse.pipeline import recipes
+from rediffuse.pipeline.records import read
 
 TITLES = {
     "sohl2015": "Sohl-Dickstein et al. 2015, Deep Unsupervised Learning using Nonequilibrium Thermodynamics",
@@ -133,12 +133,24 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
             pictures = [name for name in names if name in (f"{row['artifact']}.png", f"{row['artifact']}.gif")]
             for name in sorted(pictures, reverse=True):
                 lines += [f"![{row['artifact']} of {paper}]({paper}/{name})", ""]
+            lines += [_behind(layout, paper, str(row["artifact"])), ""]
     missing = artifacts[artifacts["status"] != "made"]
     lines += ["## Not made", "", f"{len(missing)} of {len(artifacts)} numbered tables and figures; artifacts.csv says what each needs.", ""]
     lines += ["## What ran", "", "| job | seconds | images | hardware | commit |", "|---|---|---|---|---|"]
     for job, fact in timings.items():
         lines.append(f"| {job} | {fact['seconds']:.0f} | {fact.get('images', '')} | {fact['hardware']} | {fact['commit']} |")
     return "\n".join(lines) + "\n"
+
+
+def _behind(layout: Layout, paper: str, artifact: str) -> str:
+    """A line on what stands behind a table or figure, with the way to all of it."""
+    path = layout.artifact(paper, f"{artifact}.json")
+    about = read_json(path, f"rediffuse table or figure {paper} {artifact}")
+    data = ", ".join(f"{name} `{content[:8]}`" for name, content in about["data"].items()) or "no data"
+    hashes = f"configuration `{about['configuration'][:8]}`, code `{about['code'][:8]}`"
+    when = f"commit {', '.join(about['commit'])}; {about['seconds']:.0f} s in {len(about['made_from']) + 1} jobs"
+    warnings = "".join(f"; **{warning}**" for warning in about["warnings"])
+    return f"<sub>From {data}; {hashes}; {when}{warnings}: [{path.name}]({paper}/{path.name})</sub>"
 
 
 def _made_on(layout: Layout, paper: str, artifact: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_bytes, write_text
 from rediffuse.paths import Layout
+from rediffuse.pipeline.mend import mend
 from rediffuse.presets import SHIPPED
-from rediffuse.report.mend import mend
 
 DVC = Path("dvc.yaml")
 LARGEST = 1024 * 1024

@@ -14,8 +14,8 @@ from typing import Any
 from rediffuse.errors import UserError
 from rediffuse.files import write_text
 from rediffuse.paths import Layout
-from rediffuse.recipes import PARAMS, Recipe, jobs
-from rediffuse.records import contents, read
+from rediffuse.pipeline.recipes import PARAMS, Recipe, jobs
+from rediffuse.pipeline.records import contents, read
 
 METADATA = Path(".snakemake/metadata")
 INCOMPLETE = Path(".snakemake/incomplete")

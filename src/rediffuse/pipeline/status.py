@@ -12,13 +12,14 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, Field, ValidationError
 
-from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import recipes
 from rediffuse.progress import TELL_EVERY, born, number, told_in
 
 State = Literal["done", "waiting", "failed", "stopped", "running"]
 ORDER: tuple[State, ...] = ("done", "waiting", "failed", "stopped", "running")
 """From what may scroll away to what is looked for."""
+EARLY = ("failed", "stopped")
 SILENT = 60.0
 """Seconds after which a job on another machine, whose processes cannot be asked for from here, counts as stopped."""
 WIDTH = 100
@@ -68,27 +69,23 @@ class Row(BaseModel):
     silent: float | None = None
     """Seconds since its last word."""
     note: str = ""
-    """The loss, what it does, or why it failed."""
+    """The loss, what it does, or why it ended early."""
     host: str = ""
     pid: int | None = None
 
 
 def jobs(layout: Layout) -> Iterator[Job]:
-    """The jobs of a preset, in the order in which they can be made."""
+    """The jobs of a preset that take long, in the order in which they can be made."""
     preset = layout.preset
-    for name in preset.datasets:
-        yield Job(f"prepare {name}", [layout.dataset(name) / file for file in ("arrays.npz", "dataset.json")])
-    for name, network in (preset.features | preset.runs).items():
-        made = [layout.run(name) / file for file in ("weights.safetensors", "history.csv", "facts.json")]
-        yield Job(f"train {name}", made, network.training.steps)
-    for name, samples in preset.samples.items():
-        for k, shard in enumerate(layout.shards(name)):
-            yield Job(f"sample {name} {k + 1}/{samples.shards}", [shard, shard.with_suffix(".json")])
-    for paper in (paper for paper in MAKES if getattr(preset.papers, paper)):
-        for artifact in asked(layout, paper):
-            if files := MAKES[paper][artifact].measured:
-                made = [layout.measurements(paper, artifact) if file == TABLE else layout.artifact(paper, file) for file in files]
-                yield Job(f"measure {paper} {artifact}", made)
+    for recipe in recipes.jobs(layout):
+        verb, *names = recipe.command.split()
+        files = [*recipe.makes, recipe.record]
+        if verb == "train":
+            yield Job(recipe.command, files, (preset.runs | preset.features)[names[0]].training.steps)
+        elif verb == "sample":
+            yield Job(f"sample {names[0]} {names[-1]}/{preset.samples[names[0]].shards}", files)
+        elif verb in ("prepare", "measure"):
+            yield Job(recipe.command, files)
 
 
 def look(layout: Layout) -> list[Row]:
@@ -113,8 +110,9 @@ def _row(job: Job, path: Path) -> Row:
     row = row.model_copy(update={"silent": time.time() - told.time})
     if told.state == "failed":
         return row.model_copy(update={"state": "failed"})
-    why = f"{told.note}; " if told.note and told.state == "stopped" else ""
-    return row.model_copy(update={"state": "stopped", "note": f"{why}the same command goes on"})
+    # One that heard a signal has said where it was left; one that was killed says nothing more.
+    left = told.note if told.state == "stopped" and told.note else "its process is gone; the same command again goes on"
+    return row.model_copy(update={"state": "stopped", "note": left})
 
 
 def _read(path: Path) -> tuple[Told | None, float]:
@@ -156,14 +154,14 @@ def watch(layout: Layout) -> None:
 
 
 def text(preset: str, rows: list[Row], width: int) -> list[str]:
-    """The lines of a table, no wider than asked: a header, a line a job, why jobs failed in full, and how many are in each state."""
+    """The lines of a table, no wider than asked: a header, a line a job, in full why jobs ended early, and how many are in each state."""
     table = [("job", "state", "step", "speed", "left", "silent", ""), *[_cells(row) for row in rows]]
     widths = [max(len(cells[k]) for cells in table) for k in range(6)]
     lines = ["  ".join([*[cell.ljust(size) for cell, size in zip(cells, widths, strict=False)], cells[6]]) for cells in table]
     counts = Counter(row.state for row in rows)
     told = ", ".join(f"{counts[state]} {state}" for state in reversed(ORDER) if counts[state])
-    failed = [f"{row.job}: failed: {row.note}" for row in rows if row.state == "failed"]
-    return [*[line[:width].rstrip() for line in lines], *failed, f"{preset}: {told}" if rows else f"{preset}: no jobs"]
+    early = [f"{row.job}: {row.state}: {row.note}" for row in rows if row.state in EARLY]
+    return [*[line[:width].rstrip() for line in lines], *early, f"{preset}: {told}" if rows else f"{preset}: no jobs"]
 
 
 def _cells(row: Row) -> tuple[str, ...]:
@@ -171,7 +169,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     # "numbers of steps" would push out the rest of the line.
     unit = row.unit if len(row.unit) <= len("images") else ""
     speed = f"{number(row.rate)} {unit}/s".replace(" /", "/") if row.rate else ""
-    return row.job, row.state, step, speed, _time(row.left), _time(row.silent), row.note
+    return row.job, row.state, step, speed, _time(row.left), _time(row.silent), "" if row.state in EARLY else row.note
 
 
 def _time(seconds: float | None) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
-from rediffuse.recipes import Recipe, jobs
-from rediffuse.records import read
-from rediffuse.report.verify import changes, differing
+from rediffuse.pipeline.recipes import Recipe, jobs
+from rediffuse.pipeline.records import read
+from rediffuse.pipeline.verify import changes, differing
 
 
 def why(layout: Layout, preset: str, targets: list[str]) -> Iterator[str]:

@@ -5,9 +5,9 @@ from typing import Any
 
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
+from rediffuse.pipeline.recipes import Recipe, jobs
+from rediffuse.pipeline.records import contents, read
 from rediffuse.provenance import unpinned
-from rediffuse.recipes import Recipe, jobs
-from rediffuse.records import contents, read
 
 
 def verify(layout: Layout) -> tuple[list[str], list[str], int]:

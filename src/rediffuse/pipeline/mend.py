@@ -1,6 +1,6 @@
 """What a DVC that was killed leaves half-written, put right: DVC itself refuses to go on from there, and does not write it anew.
 
-`make record`, `make push` and `make pull` call this before DVC; by hand: python -m rediffuse.report.mend. DVC's locks need no such help:
+`make record`, `make push` and `make pull` call this before DVC; by hand: python -m rediffuse.pipeline.mend. DVC's locks need no such help:
 the kernel frees them, and what a dead process had entered in `rwlock` DVC removes itself.
 """
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, read_json, sha256, write_json
 from rediffuse.paths import Layout
+from rediffuse.pipeline.recipes import PARAMS, Recipe, before_report
 from rediffuse.provenance import digest, facts, installed, unpinned
-from rediffuse.recipes import PARAMS, Recipe, before_report
 
 if TYPE_CHECKING:
     import torch

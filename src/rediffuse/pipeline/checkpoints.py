@@ -9,9 +9,9 @@ from pathlib import Path
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes
 from rediffuse.paths import Layout
-from rediffuse.recipes import train
-from rediffuse.records import MADE_BY, read
-from rediffuse.report.verify import changes, differing
+from rediffuse.pipeline.recipes import train
+from rediffuse.pipeline.records import MADE_BY, read
+from rediffuse.pipeline.verify import changes, differing
 
 CACHE = Path(".dvc/cache/files/md5")
 

@@ -1,0 +1,5 @@
+"""torchrun -m rediffuse.cli: the same as `rediffuse`."""
+
+from rediffuse.cli import main
+
+main()

@@ -1,0 +1,195 @@
+"""The commands that the workflow's rules call: a job each, gone on with if it was stopped, and recorded when it is done."""
+
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+import typer
+
+from rediffuse import progress
+from rediffuse.cli.common import (
+    Artifacts,
+    DeviceOption,
+    OutOption,
+    Paper,
+    PresetOption,
+    SeedOption,
+    StepsOption,
+    app,
+    free,
+    known,
+    layout_of,
+    made_by,
+    number,
+    write,
+)
+from rediffuse.errors import DivergedError, UserError
+
+
+@app.command()
+def prepare(name: Annotated[str, typer.Argument(help="A data set of the preset.")], preset: PresetOption = "laptop") -> None:
+    """Make a data set's arrays in data/, with a JSON beside them that says what they are."""
+    layout = layout_of(preset)
+    known("data set", name, layout.preset.datasets)
+    progress.begin(layout.results, f"prepare {name}")
+    from rediffuse.datasets.prepare import prepare as run
+    from rediffuse.files import held
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+
+    folder = layout.dataset(name)
+    with held(folder.with_name(f".{folder.name}.lock")), recorded(recipes.prepare(layout, name), layout.name):
+        run(name, layout.preset.datasets[name], folder)
+
+
+@app.command()
+def train(
+    name: Annotated[str, typer.Argument(help="A run of the preset, or its features.")],
+    preset: PresetOption = "laptop",
+    device: DeviceOption = "auto",
+) -> None:
+    """Train a network; writes its averaged weights, its history and how long it took to results/PRESET/runs/NAME/.
+
+    In several processes, each with its part of every batch: torchrun --standalone --nproc-per-node N -m rediffuse.cli train NAME.
+    """
+    layout = layout_of(preset)
+    networks = layout.preset.runs | layout.preset.features
+    known("run", name, networks)
+    progress.begin(layout.results, f"train {name}")
+    from rediffuse import parallel
+    from rediffuse.config import Run
+    from rediffuse.datasets.prepared import load
+    from rediffuse.device import pick
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+    from rediffuse.runs import train_features, train_run
+
+    options = networks[name]
+    data = load(layout.dataset(options.dataset))
+    make: Any = train_run if isinstance(options, Run) else train_features
+    with parallel.group(), ExitStack() as stack:
+        where, about = pick(device), dict[str, Any]()
+        if parallel.rank() == 0:
+            about = stack.enter_context(recorded(recipes.train(layout, name), layout.name, where))
+        trained = make(options, data, where, layout.run(name), name)
+        about["parameters"] = sum(p.numel() for p in trained.network.parameters())
+        about["images"] = options.training.steps * options.training.batch
+        about["seconds"] = round(trained.seconds, 2)
+        if parallel.size() > 1:
+            about["processes"] = parallel.size()
+
+
+@app.command()
+def sample(
+    name: Annotated[str, typer.Argument(help="A set of samples of the preset; with --out, a run.")],
+    shard: Annotated[int, typer.Option(help="Which of the set's shards, from 1.")] = 1,
+    out: OutOption = None,
+    steps: StepsOption = 50,
+    eta: Annotated[str, typer.Option(help="0 (DDIM) to 1 (DDPM), sigma-hat, probability-flow or dpm-solver++.")] = "0",
+    n: Annotated[int, typer.Option(help="Samples.")] = 64,
+    seed: SeedOption = 0,
+    preset: PresetOption = "laptop",
+    device: DeviceOption = "auto",
+) -> None:
+    """Draw one shard of a set of samples from its trained run; or, with --out, samples of a run by options of your own."""
+    if out is not None:
+        free(out)
+        from rediffuse.model import load as load_model
+
+        write(out, load_model(name, preset, device).sample(n, steps, number(eta), seed))
+        return
+    layout = layout_of(preset)
+    known("samples", name, layout.preset.samples)
+    samples = layout.preset.samples[name]
+    if not 1 <= shard <= samples.shards:
+        raise UserError(f"--shard: found {shard}; expected 1 to {samples.shards}, the shards of samples.{name}")
+    progress.begin(layout.results, f"sample {name} {shard}/{samples.shards}")
+    from rediffuse.datasets.prepared import load
+    from rediffuse.device import pick
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+    from rediffuse.resume import job
+    from rediffuse.runs import load_run
+    from rediffuse.sampling import nothing
+    from rediffuse.sampling import sample as run
+
+    where, path, recipe = pick(device), layout.shard(name, shard - 1), recipes.sample(layout, name, shard - 1)
+    with job(layout.state(f"sample-{path.stem}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
+        options = layout.preset.runs[samples.run]
+        data = load(layout.dataset(options.dataset))
+        try:
+            loaded = load_run(layout.weights(samples.run), where, options)
+        except DivergedError:  # which only a run that may diverge leaves
+            nothing(path)
+        else:
+            run(samples, loaded, shard - 1, where, path, data.to_levels, f"sample {name}")
+
+
+@app.command()
+def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop", device: DeviceOption = "auto") -> None:
+    """Measure what tables and figures of a paper need: numbers, and the arrays that figures draw."""
+    layout = layout_of(preset, paper)
+    from rediffuse.device import pick
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+    from rediffuse.resume import job
+
+    where = pick(device)
+    for artifact, run in made_by(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts).items():
+        progress.begin(layout.results, f"measure {paper} {artifact}")
+        recipe = recipes.measure(layout, paper, artifact)
+        with job(layout.state(f"measure-{paper}-{artifact}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
+            run(layout, where)
+
+
+@app.command()
+def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
+    """Make tables of a paper, as CSV and Markdown, the published numbers beside ours."""
+    layout = layout_of(preset, paper)
+    from rediffuse.papers.makes import MAKES
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import carry, recorded
+
+    for artifact, run in made_by(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts).items():
+        recipe = recipes.table(layout, paper, artifact)
+        with recorded(recipe, layout.name):
+            run(layout)
+            if not MAKES[paper][artifact].drawn:
+                carry(layout, recipe, paper, artifact)
+
+
+@app.command()
+def figure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
+    """Draw figures of a paper."""
+    layout = layout_of(preset, paper)
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import carry, recorded
+
+    for artifact, run in made_by(layout, paper, f"figures.{paper}", "FIGURES", artifacts).items():
+        recipe = recipes.draw(layout, paper, artifact)
+        with recorded(recipe, layout.name):
+            run(layout)
+            carry(layout, recipe, paper, artifact)
+
+
+@app.command()
+def claims(paper: Paper, preset: PresetOption = "laptop") -> None:
+    """Judge the claims of a paper by its tables and figures: held, not held, or not tested, and why."""
+    layout = layout_of(preset, paper)
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+    from rediffuse.report.gather import check_claims
+
+    with recorded(recipes.claims(layout, paper), layout.name):
+        check_claims(layout, paper)
+
+
+@app.command()
+def report(preset: PresetOption = "laptop") -> None:
+    """Gather what was made: claims, artifacts, metrics, timings, provenance, and a page of all tables and figures."""
+    layout = layout_of(preset)
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+    from rediffuse.report.gather import gather
+
+    with recorded(recipes.report(layout), layout.name):
+        gather(layout)

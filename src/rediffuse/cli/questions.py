@@ -1,0 +1,74 @@
+"""Questions about a preset's files, and their record for git and DVC."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rediffuse.cli.common import PresetOption, app, layout_of
+from rediffuse.errors import UserError
+
+
+@app.command()
+def status(
+    preset: PresetOption = "laptop",
+    watch: Annotated[bool, typer.Option("--watch", help="Draw it anew every two seconds, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs: a list of jobs.")] = False,
+) -> None:
+    """Say how far every training, sampling and measurement is: waiting, running, stopped, failed or done; with step, loss and time left.
+
+    A job that was stopped is gone on with by the command that began it. Done means that its files are there; `snakemake -n` says whether
+    an edit since then makes them anew.
+    """
+    layout = layout_of(preset)
+    from rediffuse.pipeline.status import show, show_json
+    from rediffuse.pipeline.status import watch as run
+
+    if watch and (as_json or not sys.stdout.isatty()):
+        raise UserError(f"--watch: found {'--json' if as_json else 'no terminal'}; expected a terminal to draw in: leave --watch out")
+    if watch:
+        run(layout)
+    elif as_json:
+        show_json(layout)
+    else:
+        show(layout)
+
+
+@app.command()
+def why(
+    targets: Annotated[list[str] | None, typer.Argument(help="Targets of Snakemake; else all.")] = None, preset: PresetOption = "laptop"
+) -> None:
+    """Say what `snakemake --cores all` would run, and because of which change."""
+    layout = layout_of(preset)
+    from rediffuse.pipeline.why import why as run
+
+    lines = [*run(layout, preset, targets or [])]
+    print("\n".join(lines) or "Nothing to be done: all is there, and nothing that it depends on has changed.")
+
+
+@app.command()
+def verify(preset: PresetOption = "laptop") -> None:
+    """Compute all hashes anew: say what is stale, changed by hand or missing. Exit status 1 if anything is."""
+    layout = layout_of(preset)
+    from rediffuse.pipeline.verify import verify as run
+
+    wrong, warnings, well = run(layout)
+    for line in wrong:
+        print(line)
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    print(f"{well} jobs as recorded, {len(wrong)} things that are not.")
+    if wrong:
+        sys.exit(1)
+
+
+@app.command()
+def record(preset: PresetOption = "laptop") -> None:
+    """Write the snapshot docs/results/PRESET/ that git holds, and the preset's stages in dvc.yaml, whose names it prints.
+
+    `make record` calls this, and has DVC commit those stages.
+    """
+    layout = layout_of(preset)
+    from rediffuse.report.record import record as run
+
+    print("\n".join(run(layout)))
