@@ -99,7 +99,7 @@ class Soak:
             self.kills[f"dvc {step}", "the whole process group"] += 1
             say(f"kill {self.done}: dvc {step}")
         process.wait()
-        pipeline.run(folder, "python", "-m", "rediffuse.report.mend")  # as `make record`, `make push` and `make pull` do
+        pipeline.run(folder, "python", "-m", "rediffuse.pipeline.mend")  # as `make record`, `make push` and `make pull` do
         if step == "pull":
             # Of a folder whose list a killed pull has fetched DVC fetches no files, and fails; it forgets that, and the next one does.
             done = subprocess.run(command, cwd=folder, env=pipeline.environment(folder), capture_output=True, check=False)
