@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 import tiny
 
-from rediffuse import cli, interrupts
+from rediffuse import interrupts
+from rediffuse.cli import jobs
 from rediffuse.interrupts import Interrupted, deferred
 
 PARENT = [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"]
@@ -62,7 +63,7 @@ def test_a_command_that_is_stopped_says_so_in_its_status(
             signal.raise_signal(number)
             check()
 
-    monkeypatch.setattr(cli, "_layout", work)
+    monkeypatch.setattr(jobs, "layout_of", work)
     before = signal.getsignal(signal.SIGTERM)
     assert tiny.rediffuse("report") == status
     assert capsys.readouterr() == ("", f"rediffuse: stopped by {number.name}; the same command again goes on\n")
@@ -72,7 +73,7 @@ def test_a_command_that_is_stopped_says_so_in_its_status(
 def test_a_command_that_is_terminated_outside_of_long_work_says_so_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "_layout", lambda *_: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(jobs, "layout_of", lambda *_: signal.raise_signal(signal.SIGTERM))
     assert tiny.rediffuse("report") == 143
     assert capsys.readouterr().err == "rediffuse: stopped by SIGTERM; the same command again goes on\n"
 
