@@ -53,6 +53,7 @@ class Soak:
         self.folder, self.random = folder, random.Random(seed)
         self.kills: Counter[tuple[str, str]] = Counter()
         self.rounds, self.failures = 0, list[str]()
+        self.pulled_twice = 0
         self.made = pipeline.sources(folder / "undisturbed")
         say("undisturbed run")
         pipeline.snakemake(self.made)
@@ -98,6 +99,12 @@ class Soak:
             self.kills[f"dvc {step}", "the whole process group"] += 1
             say(f"kill {self.done}: dvc {step}")
         process.wait()
+        pipeline.run(folder, "python", "-m", "rediffuse.pipeline.mend")  # as `make record`, `make push` and `make pull` do
+        if step == "pull":
+            # Of a folder whose list a killed pull has fetched DVC fetches no files, and fails; it forgets that, and the next one does.
+            done = subprocess.run(command, cwd=folder, env=pipeline.environment(folder), capture_output=True, check=False)
+            self.pulled_twice += done.returncode != 0
+            say(f"pull after a kill: {'failed, and is taken again' if done.returncode else 'whole'}")
         self.again(folder, f"dvc {step}", *command)
 
     def again(self, folder: Path, what: str, *command: str) -> None:
@@ -119,9 +126,13 @@ class Soak:
         self.check(folder, f"round {self.rounds}")
         stages = pipeline.run(folder, "rediffuse", "record", "--preset", "smoke").split()
         pipeline.run(folder, "dvc", "remote", "add", "--quiet", "--default", "store", str(self.folder / f"store-{self.rounds}"))
-        record = f"dvc commit --force --quiet --no-relink {' '.join(stages)}"
+        record = f"dvc --wait-for-lock commit --force --quiet --no-relink {' '.join(stages)}"
         clone = self.folder / f"clone-{self.rounds}"
-        commands = {"commit": (folder, record), "push": (folder, "dvc push --quiet"), "pull": (clone, "dvc pull --quiet")}
+        commands = {
+            "commit": (folder, record),
+            "push": (folder, "dvc --wait-for-lock push --quiet"),
+            "pull": (clone, "dvc --wait-for-lock pull --quiet"),
+        }
         for step in STEPS:
             where, command = commands[step]
             if step == "pull":
@@ -159,6 +170,8 @@ class Soak:
         lines += ["", f"{self.done} kills by SIGKILL in {self.rounds} runs from nothing, each taken up by the same command."]
         ends = "differ (below)" if self.failures else "are bit for bit those of a run that nobody disturbed"
         lines += [f"Weights, samples, measurements and metrics.json of every run {ends}.", ""]
+        pulls = sum(n for (verb, _), n in self.kills.items() if verb == "dvc pull")
+        lines += [f"After {self.pulled_twice} of {pulls} killed pulls DVC's next one failed, and the one after that was whole.", ""]
         lines += [f'Clones with `dvc pull` in which `snakemake` says "Nothing to be done": {good} of {clones}.', ""]
         lines += [f"- failed: {failure}" for failure in self.failures]
         about = f"{platform.machine()}, {cores} cores, Python {platform.python_version()}"
