@@ -44,11 +44,12 @@ lock: ## requirements.lock anew (needs uv on the PATH)
 soak: $(BIN)/.installed ## clones and kills at random moments, for an hour or two: docs/reliability.md (KILLS=50 CLONES=20)
 	@$(BIN)/python tests/soak.py --kills $(KILLS) --clones $(CLONES) --out results/soak.md
 
+# A pull that was killed can leave DVC's own notes of the workspace behind its files: the next pull then fails, and the one after is whole.
 push pull: $(BIN)/.installed ## what is recorded, to or from the DVC remote
 	@test -n "$$($(BIN)/dvc config core.remote)" || \
 		{ echo 'make $@: no DVC remote; name one: .venv/bin/dvc remote add --default store URL (docs/sharing.md)' >&2; exit 2; }
 	@$(BIN)/python -m rediffuse.pipeline.mend
-	@$(BIN)/dvc --wait-for-lock $@
+	@$(BIN)/dvc --wait-for-lock $@ || $(BIN)/dvc --wait-for-lock $@
 
 record: run ## the run's snapshot for git (docs/results/) and its files for DVC
 	@$(BIN)/python -m rediffuse.pipeline.mend
