@@ -73,7 +73,15 @@ def _read(path: Path) -> tuple[str, list[str]]:
             imports += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             imports += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:12], imports
+    return hashlib.sha256(_dump(tree).encode()).hexdigest()[:12], imports
+
+
+def _dump(node: Any) -> str:
+    """A syntax tree as text. Unlike ast.dump it leaves out what is empty: newer Pythons have fields that older ones have not."""
+    if isinstance(node, ast.AST):
+        fields = [f"{name}={_dump(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []]
+        return f"{type(node).__name__}({','.join(fields)})"
+    return f"[{','.join(map(_dump, node))}]" if isinstance(node, list) else repr(node)
 
 
 def _is_string(line: ast.stmt) -> bool:
