@@ -1,5 +1,6 @@
 """Ho et al. 2020 from the tiny preset to its claims, by the commands that the rules call; and verdicts that can go either way."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,44 @@ def test_the_report_names_what_is_made_and_what_is_not(layout: Layout) -> None:
     for name in ("table4", "fig10", "fig15"):
         found = pd.read_csv(layout.artifact("ddpm", f"{name}.csv"))
         assert len(metrics[name]) == found["value"].notna().sum(), name
+
+
+def test_a_table_carries_all_that_stands_behind_it(layout: Layout) -> None:
+    about = json.loads(layout.artifact("ddpm", "table1.json").read_text())
+    table = layout.artifact("ddpm", "table1.csv").read_bytes()
+    assert about["files"]["table1.csv"] == hashlib.sha256(table).hexdigest()
+    arrays = layout.dataset("digits") / "arrays.npz"
+    assert about["data"] == {layout.dataset("digits").name: hashlib.sha256(arrays.read_bytes()).hexdigest()}
+    jobs = [job["job"] for job in about["made_from"]]
+    assert jobs[0] == "prepare-digits" and jobs[-1] == "ddpm-measure-table1"
+    assert {"train-digits", "train-classifier", "train-table2-eps-L-fixed-1", "sample-digits-plain-2of2"} < set(jobs)
+    assert "train-table2-mu-simple-0" not in jobs, "of another table"
+    assert about["seeds"]["train-table2-eps-L-fixed-1"] == [1]
+    assert set(about["libraries"]["torch"]) == {"pinned", "installed"}
+    assert about["seconds"] > 0 and about["commit"] and about["hardware"] and about["warnings"] == unpinned(about)
+
+
+def unpinned(about: dict[str, Any]) -> list[str]:
+    differ = {name: each for name, each in about["libraries"].items() if each["installed"] not in each["pinned"].split()}
+    return [f"{name}: found {each['installed']} installed; requirements.lock pins {each['pinned']}" for name, each in differ.items()]
+
+
+@pytest.mark.parametrize("name", ["table2", "fig5", "fig6", "fig2"])
+def test_every_figure_says_from_what_it_was_drawn(layout: Layout, name: str) -> None:
+    about = json.loads(layout.artifact("ddpm", f"{name}.json").read_text())
+    jobs = {job["job"] for job in about["made_from"]}
+    assert about["rule"] == f"ddpm_draw_{name}" and f"{name}.png" in about["files"]
+    expected = {"table2": "ddpm-table-table2", "fig5": "ddpm-measure-table4", "fig6": "ddpm-measure-fig10", "fig2": None}[name]
+    assert (expected in jobs) if expected else not jobs
+
+
+def test_the_page_of_results_says_what_stands_behind(layout: Layout) -> None:
+    page = (layout.results / "summary.md").read_text()
+    about = json.loads(layout.artifact("ddpm", "table1.json").read_text())
+    assert f"configuration `{about['configuration'][:8]}`, code `{about['code'][:8]}`" in page
+    assert "[table1.json](ddpm/table1.json)" in page
+    every = json.loads((layout.results / "provenance.json").read_text())
+    assert every["train-digits"]["command"] == "train digits"
 
 
 # --- verdicts ---
