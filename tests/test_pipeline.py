@@ -209,8 +209,11 @@ def test_weights_whose_recipe_changed_are_reused_or_kept(made: Path, tmp_path: P
     rbf.write_text(rbf.read_text() + "\n\n_UNUSED = 1\n")
     text, before = (folder / "config/smoke.yaml").read_text(), weights.read_bytes()
     every = "--config", "preset=smoke"
-    told = run(folder, "snakemake", "--cores", "2", *every, "reuse=all", "--", "runs")
+    figure = RESULTS / "sohl2015/fig1.png"
+    assert "train" in set(re.findall(r"^(\w+)\s+1$", run(folder, "snakemake", "-n", *every, "--", str(figure)), re.MULTILINE))
+    told = run(folder, "snakemake", "--cores", "2", *every, "reuse=all", "--", str(figure))
     assert "swiss-roll: its weights are taken as they are." in told
+    assert "Measure fig1 of sohl2015" in told and "Train swiss-roll" not in told
     assert weights.read_bytes() == before
     (folder / "config/smoke.yaml").write_text(text.replace("units: 16}", "units: 12}", 1))
     rbf.write_text(rbf.read_text().replace("\n\n_UNUSED = 1\n", ""))
