@@ -41,7 +41,7 @@ lock: ## requirements.lock anew (needs uv on the PATH)
 		--universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links > .lock
 	@{ head -1 requirements.lock; cat .lock; } > .lock.new && mv .lock.new requirements.lock && rm .lock
 
-soak: $(BIN)/.installed ## clones, and kills at random moments, for an hour: results/soak.md (KILLS=50 CLONES=20)
+soak: $(BIN)/.installed ## clones, and kills at random moments: results/soak.md (KILLS=50 CLONES=20)
 	@$(BIN)/python tests/soak.py --kills $(KILLS) --clones $(CLONES) --out results/soak.md
 
 # A pull that was killed can leave DVC's own notes of the workspace behind its files: the next pull then fails, and the one after is whole.

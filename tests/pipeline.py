@@ -33,6 +33,12 @@ def run(folder: Path, *command: str, status: int = 0) -> str:
     return done.stdout
 
 
+def begin(folder: Path, *command: str) -> "subprocess.Popen[bytes]":
+    """Start a command in a session of its own, to be killed; its output goes nowhere."""
+    where = {"cwd": folder, "env": environment(folder)}
+    return subprocess.Popen(command, **where, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
 def snakemake(folder: Path, *arguments: str, status: int = 0) -> str:
     return run(folder, "snakemake", "--cores", "2", *arguments, "--config", "preset=smoke", status=status)
 

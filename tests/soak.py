@@ -35,17 +35,6 @@ def say(line: str) -> None:
     print(f"{datetime.datetime.now():%H:%M:%S} {line}", flush=True)
 
 
-def begin(folder: Path, *command: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=pipeline.environment(folder),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 class Soak:
     """What was done so far, and how it ended."""
 
@@ -78,7 +67,7 @@ class Soak:
     def kill_work(self, folder: Path, verb: str) -> bool:
         """Start the pipeline, and kill it when it has been at such work for a random while; False if there was none to do any more."""
         how, kill = self.random.choice(list(KILLS.items()))
-        process = begin(folder, *RUN)
+        process = pipeline.begin(folder, *RUN)
         while process.poll() is None and verb not in at_work(process.pid).values():
             time.sleep(0.02)
         time.sleep(self.random.uniform(0, 4))
@@ -92,7 +81,7 @@ class Soak:
 
     def kill_dvc(self, folder: Path, step: str, *command: str) -> None:
         """Kill a step of DVC at a random moment, and take it again."""
-        process = begin(folder, *command)
+        process = pipeline.begin(folder, *command)
         time.sleep(self.random.uniform(0.2, 3))
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

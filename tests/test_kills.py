@@ -144,14 +144,7 @@ def test_a_snakemake_that_is_killed_again_and_again_ends_in_the_same_bits(smoke_
     folder, random_ = pipeline.sources(tmp_path / "killed"), random.Random(0)
     command, watching = ["snakemake", "--cores", "2", "--config", "preset=smoke"], 0
     for kill, verb in (("group", "train"), ("alone", "train"), ("Ctrl-C", "sample"), ("alone", "measure")):
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=pipeline.environment(folder),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = pipeline.begin(folder, *command)
         while process.poll() is None and verb not in at_work(process.pid).values():
             time.sleep(0.05)
         time.sleep(random_.uniform(0, 4))

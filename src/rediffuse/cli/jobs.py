@@ -1,7 +1,7 @@
 """The commands that the workflow's rules call: a job each, gone on with if it was stopped, and recorded when it is done."""
 
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,12 @@ from rediffuse.cli.common import (
     write,
 )
 from rediffuse.errors import DivergedError, UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rediffuse.paths import Layout
+    from rediffuse.pipeline.recipes import Recipe
 
 
 @app.command()
@@ -145,16 +151,10 @@ def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop",
 def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -> None:
     """Make tables of a paper, as CSV and Markdown, the published numbers beside ours."""
     layout = layout_of(preset, paper)
-    from rediffuse.papers.makes import MAKES
     from rediffuse.pipeline import recipes
-    from rediffuse.pipeline.records import carry, recorded
 
     for artifact, run in made_by(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts).items():
-        recipe = recipes.table(layout, paper, artifact)
-        with recorded(recipe, layout.name):
-            run(layout)
-            if not MAKES[paper][artifact].drawn:
-                carry(layout, recipe, paper, artifact)
+        _show(layout, recipes.table(layout, paper, artifact), run)
 
 
 @app.command()
@@ -162,13 +162,19 @@ def figure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") 
     """Draw figures of a paper."""
     layout = layout_of(preset, paper)
     from rediffuse.pipeline import recipes
-    from rediffuse.pipeline.records import carry, recorded
 
     for artifact, run in made_by(layout, paper, f"figures.{paper}", "FIGURES", artifacts).items():
-        recipe = recipes.draw(layout, paper, artifact)
-        with recorded(recipe, layout.name):
-            run(layout)
-            carry(layout, recipe, paper, artifact)
+        _show(layout, recipes.draw(layout, paper, artifact), run)
+
+
+def _show(layout: "Layout", recipe: "Recipe", run: "Callable[[Layout], None]") -> None:
+    """Make a table or draw a figure; the last job of an artifact leaves what stands behind it, too."""
+    from rediffuse.pipeline.records import carry, recorded
+
+    with recorded(recipe, layout.name):
+        run(layout)
+        for path in recipe.outputs.get("behind", []):
+            carry(layout, recipe, path)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,12 @@ def contents(paths: Iterable[Path]) -> dict[str, str]:
 
 
 def _hashes(paths: Iterable[Path]) -> list[tuple[Path, str]]:
-    return [(path, sha256(read_bytes(path, MADE_BY))) for path in sorted(set(paths)) if path.is_file()]
+    return [(path, _hash(path, path.stat().st_size, path.stat().st_mtime_ns)) for path in sorted(set(paths)) if path.is_file()]
+
+
+@cache  # many jobs read the same data and weights
+def _hash(path: Path, size: int, time: int) -> str:
+    return sha256(read_bytes(path, MADE_BY))
 
 
 def read(recipe: Recipe) -> dict[str, Any] | None:
@@ -57,9 +63,9 @@ def read(recipe: Recipe) -> dict[str, Any] | None:
     return record
 
 
-def carry(layout: Layout, last: Recipe, paper: str, artifact: str) -> None:
+def carry(layout: Layout, last: Recipe, path: Path) -> None:
     """Write <artifact>.json beside a table or figure, before its last job is recorded: all that stands behind it, and what was so then."""
-    path = layout.artifact(paper, f"{artifact}.json")
+    paper, artifact = path.parent.name, path.stem
     behind = _behind(layout, last)
     done = {recipe.job: record for recipe in behind if (record := read(recipe))}
     every = [*done.values(), last.params() | facts(0.0, None)]
