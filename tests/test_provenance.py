@@ -1,5 +1,6 @@
 """What a result is said to depend on: all the code behind it, none that is beside it, and nothing that only people read."""
 
+import ast
 import os
 import pkgutil
 import re
@@ -151,6 +152,17 @@ def test_a_ring_of_imports_ends(toy: Toy) -> None:
     toy.write("base", "import toy.top\n")
     assert reached("toy.top") == {"toy.top", "toy.middle", "toy.base"}
     assert toy.hash() != toy.hash("toy.beside")
+
+
+def test_the_text_of_a_syntax_tree_is_the_same_on_every_python() -> None:
+    """ast.dump's is not: fields that newer Pythons have stand in it although they are empty."""
+    tree = provenance._dump(ast.parse("def f(x, y=None):\n    return x[0] + f'{y:>{x}}'\n"))
+    arguments = "arguments(args=[arg(arg='x'),arg(arg='y')],defaults=[Constant()])"
+    format_spec = "JoinedStr(values=[Constant(value='>'),FormattedValue(value=Name(id='x',ctx=Load()),conversion=-1)])"
+    left = "Subscript(value=Name(id='x',ctx=Load()),slice=Constant(value=0),ctx=Load())"
+    right = f"JoinedStr(values=[FormattedValue(value=Name(id='y',ctx=Load()),conversion=-1,format_spec={format_spec})])"
+    body = f"Return(value=BinOp(left={left},op=Add(),right={right}))"
+    assert tree == f"Module(body=[FunctionDef(name='f',args={arguments},body=[{body}])])"
 
 
 def test_other_packages_are_not_read(toy: Toy) -> None:
