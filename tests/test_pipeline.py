@@ -202,9 +202,9 @@ def test_record_push_clone_pull_and_compare(made: Path, tmp_path: Path) -> None:
     assert re.search(r"\b1\.0\b|\b1\b", run(clone, "dvc", "metrics", "diff"))
 
 
-def test_weights_whose_recipe_changed_are_reused_or_kept(made: Path, tmp_path: Path) -> None:
+def test_weights_whose_recipe_changed_are_reused_or_kept(smoke_tree: Path, tmp_path: Path) -> None:
     """A network's code is edited: by default it is trained anew and the old weights are put by; with reuse they are taken as they are."""
-    folder = copied(made, tmp_path / "rediffuse")
+    folder = copied(smoke_tree, tmp_path / "rediffuse")
     rbf, weights = folder / "src/rediffuse/networks/rbf.py", folder / RESULTS / "runs/swiss-roll/weights.safetensors"
     rbf.write_text(rbf.read_text() + "\n\n_UNUSED = 1\n")
     text, before = (folder / "config/smoke.yaml").read_text(), weights.read_bytes()
@@ -225,8 +225,8 @@ def test_weights_whose_recipe_changed_are_reused_or_kept(made: Path, tmp_path: P
     assert "rediffuse: reuse: found 'rol'; expected all, or some of " in run(folder, "snakemake", "-n", *every, "reuse=rol", status=2)
 
 
-def test_recorded_weights_come_back_from_dvc(made: Path, tmp_path: Path) -> None:
-    folder = copied(made, tmp_path / "rediffuse")
+def test_recorded_weights_come_back_from_dvc(smoke_tree: Path, tmp_path: Path) -> None:
+    folder = copied(smoke_tree, tmp_path / "rediffuse")
     for name in ("dvc.yaml", "dvc.lock"):
         (folder / name).unlink(missing_ok=True)
     record(folder)

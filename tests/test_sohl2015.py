@@ -26,11 +26,10 @@ from rediffuse.figures.sohl2015 import FIGURES
 from rediffuse.metrics.bits import mean_and_error
 from rediffuse.papers import tables
 from rediffuse.papers.claims import one
-from rediffuse.papers.makes import MAKES
+from rediffuse.papers.makes import MAKES, measurement
 from rediffuse.papers.sohl2015 import bounds, common, gaps
 from rediffuse.papers.sohl2015.common import PerfectNetwork
 from rediffuse.papers.sohl2015.equations import ROWS
-from rediffuse.papers.sohl2015.measure import MEASURES
 from rediffuse.paths import Layout
 from rediffuse.presets import load_preset
 from rediffuse.processes import schedules
@@ -125,7 +124,7 @@ def test_a_measurement_made_again_is_the_same_bytes(layout: Layout, artifact: st
     named = [name for name in MAKES["sohl2015"][artifact].measured if name != "measurements"]
     paths = [layout.artifact("sohl2015", name) for name in named] or [layout.measurements("sohl2015", artifact)]
     before = [path.read_bytes() for path in paths]
-    MEASURES[artifact](layout, CPU)
+    measurement("sohl2015", artifact)(layout, CPU)
     assert [path.read_bytes() for path in paths] == before
 
 
@@ -518,7 +517,7 @@ def test_the_report_has_a_verdict_on_every_claim_and_every_artifact(layout: Layo
     assert verdicts["heartbeat"] == "not tested", "its period is not the paper's"
     artifacts = pd.read_csv(layout.results / "artifacts.csv", keep_default_na=False)
     ours = artifacts[artifacts["paper"] == "sohl2015"]
-    assert set(ours["artifact"]) == set(MEASURES) and set(ours["status"]) == {"made"}
+    assert set(ours["artifact"]) == set(MAKES["sohl2015"]) and set(ours["status"]) == {"made"}
     assert set(artifacts[artifacts["paper"] != "sohl2015"]["status"]) == {"not tested"}
     for row in ours.to_dict("records"):
         assert all(layout.artifact("sohl2015", name).is_file() for name in row["files"].split()) and row["files"]

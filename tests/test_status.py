@@ -136,8 +136,7 @@ def test_several_artifacts_of_one_command_are_jobs_each(here: Path, capsys: Capt
     def measured(name: str) -> Any:
         return lambda *_: seen.append((name, {job: row["state"] for job, row in rows(capsys).items() if row["state"] != "waiting"}))
 
-    measures = {name: measured(name) for name in ("fig1", "fig2")}
-    monkeypatch.setattr("rediffuse.papers.sohl2015.measure.MEASURES", measures)
+    monkeypatch.setattr("rediffuse.papers.makes.measurement", lambda paper, name: measured(name))
     assert tiny.rediffuse("measure", "sohl2015", "fig1", "fig2", *PRESET) == 0
     running = {"prepare roll": "done", "measure sohl2015 fig1": "running"}
     assert seen == [("fig1", running), ("fig2", {"prepare roll": "done", "measure sohl2015 fig2": "running"})]

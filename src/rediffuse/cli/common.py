@@ -1,5 +1,6 @@
 """What commands share: the application, the options that several have, and the checks that come before any work."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,16 +44,12 @@ def layout_of(preset: str, paper: str | None = None) -> "Layout":
     return layout
 
 
-def made_by(layout: "Layout", paper: str, module: str, registry: str, artifacts: list[str]) -> dict[str, Any]:
-    """The functions that make these artifacts, all of them known and asked for before any is made."""
-    from importlib import import_module
-
-    functions: dict[str, Any] = getattr(import_module(f"rediffuse.{module}"), registry)
+def asked_for(layout: "Layout", paper: str, artifacts: list[str], those: Collection[str]) -> None:
+    """That artifacts are among those that a command makes, and that the preset asks for them, told before any is made."""
     for artifact in artifacts:
-        known("artifact", artifact, functions)
+        known("artifact", artifact, those)
         if not layout.asks(paper, artifact):
             raise UserError(f"preset {layout.name}: papers.{paper}.{artifact}: not given; expected its options, since the command makes it")
-    return {artifact: functions[artifact] for artifact in artifacts}
 
 
 def known(what: str, name: str, known: Any) -> None:

@@ -1,6 +1,7 @@
 """The commands that the workflow's rules call: a job each, gone on with if it was stopped, and recorded when it is done."""
 
 from contextlib import ExitStack
+from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,10 +16,10 @@ from rediffuse.cli.common import (
     SeedOption,
     StepsOption,
     app,
+    asked_for,
     free,
     known,
     layout_of,
-    made_by,
     number,
     write,
 )
@@ -134,17 +135,20 @@ def sample(
 def measure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop", device: DeviceOption = "auto") -> None:
     """Measure what tables and figures of a paper need: numbers, and the arrays that figures draw."""
     layout = layout_of(preset, paper)
+    from rediffuse.papers.makes import MAKES, measurement
+
+    asked_for(layout, paper, artifacts, [name for name, makes in MAKES[paper].items() if makes.measured])
     from rediffuse.device import pick
     from rediffuse.pipeline import recipes
     from rediffuse.pipeline.records import recorded
     from rediffuse.resume import job
 
     where = pick(device)
-    for artifact, run in made_by(layout, paper, f"papers.{paper}.measure", "MEASURES", artifacts).items():
+    for artifact in artifacts:
         progress.begin(layout.results, f"measure {paper} {artifact}")
         recipe = recipes.measure(layout, paper, artifact)
         with job(layout.state(f"measure-{paper}-{artifact}"), recipe.params(), where.type), recorded(recipe, layout.name, where):
-            run(layout, where)
+            measurement(paper, artifact)(layout, where)
 
 
 @app.command()
@@ -153,8 +157,10 @@ def table(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") -
     layout = layout_of(preset, paper)
     from rediffuse.pipeline import recipes
 
-    for artifact, run in made_by(layout, paper, f"papers.{paper}.tables", "TABLES", artifacts).items():
-        _show(layout, recipes.table(layout, paper, artifact), run)
+    tables = import_module(f"rediffuse.papers.{paper}.tables").TABLES
+    asked_for(layout, paper, artifacts, tables)
+    for artifact in artifacts:
+        _show(layout, recipes.table(layout, paper, artifact), tables[artifact])
 
 
 @app.command()
@@ -163,8 +169,10 @@ def figure(paper: Paper, artifacts: Artifacts, preset: PresetOption = "laptop") 
     layout = layout_of(preset, paper)
     from rediffuse.pipeline import recipes
 
-    for artifact, run in made_by(layout, paper, f"figures.{paper}", "FIGURES", artifacts).items():
-        _show(layout, recipes.draw(layout, paper, artifact), run)
+    figures = import_module(f"rediffuse.figures.{paper}").FIGURES
+    asked_for(layout, paper, artifacts, figures)
+    for artifact in artifacts:
+        _show(layout, recipes.draw(layout, paper, artifact), figures[artifact])
 
 
 def _show(layout: "Layout", recipe: "Recipe", run: "Callable[[Layout], None]") -> None:

@@ -1,5 +1,7 @@
 """Which module measures each table and figure, and which files that leaves: what the rules of the workflow are made from."""
 
+from collections.abc import Callable
+from importlib import import_module
 from typing import NamedTuple
 
 from rediffuse.paths import Layout
@@ -83,6 +85,12 @@ MAKES: dict[str, dict[str, Makes]] = {
     },
 }
 """Paper -> artifact -> how it is made."""
+
+
+def measurement(paper: str, artifact: str) -> Callable[..., None]:
+    """The function of (layout, device) that measures an artifact: of its name, in the module that MAKES says, which alone is imported."""
+    function: Callable[..., None] = getattr(import_module(f"rediffuse.papers.{paper}.{MAKES[paper][artifact].by}"), artifact)
+    return function
 
 
 def asked(layout: Layout, paper: str) -> list[str]:
