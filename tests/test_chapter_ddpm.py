@@ -77,6 +77,14 @@ def test_the_posterior_mean_in_eps_is_equation_10(ddpm: GaussianProcess, t: int)
     close(ddpm.posterior_mean(x0, x_t, t), mean, rtol=1e-9, atol=1e-11)
 
 
+def test_float32_loses_digits_of_the_first_noise(ddpm: GaussianProcess) -> None:
+    """1 - alpha_bar_1 is beta_1; by a schedule in float32 it is wrong in the fourth digit, while alpha_bar itself is not."""
+    alpha_bar = torch.cumprod(1 - ddpm.beta.float(), 0)
+    assert (1 - ddpm.alpha_bar[1]).item() == pytest.approx(1e-4, rel=1e-11)
+    assert abs((1 - alpha_bar[1]).item() / 1e-4 - 1) == pytest.approx(1.7e-4, abs=0.1e-4)
+    assert ((alpha_bar.double() / ddpm.alpha_bar) - 1).abs().max() < 7e-7
+
+
 # --- the bound ---
 
 
