@@ -192,7 +192,7 @@ def test_the_last_step_is_what_K_can_be_at_most():
     assert 2 ** (-2 * 11.895 / 3) / (2 * math.pi * math.e) == pytest.approx(2.4e-4, abs=5e-6)
 
 
-def test_the_heartbeats_last_step_costs_a_25th_of_a_bit():
+def test_the_heartbeats_last_step_has_a_25th_of_a_bit_of_entropy():
     """H_q(X^1 | X^0) at T = 2000: 4 bits that are 1 and 16 that are 0, each redrawn with probability 1 / 2000."""
     beta = 1 / 2000
     on, off = (float(binary_entropy(tensor(p))) / BIT for p in (0.8 * beta, 0.2 * beta))
