@@ -153,6 +153,7 @@ PRESET: dict[str, Any] = {
                 "features": "classifier",
             },
             "bounds": {"run": "digits", "n": 10, "strata": 2},
+            "conventions": {"run": "digits", "features": "classifier", "n": 10, "strata": 2, "draws": 10},
             "fig1": {"samples": "plain", "rows": 2, "columns": 2},
             "fig13": {"samples": "plain", "rows": 3, "columns": 4},
             "table4": {"runs": ["digits"], "n": 4},

@@ -68,6 +68,7 @@ MAKES: dict[str, dict[str, Makes]] = {
         "fig15": Makes("neighbours", ["fig15.npz", "fig15.csv"], drawn=["fig15.png"]),
         "terms": Makes(drawn=["terms.png"]),
         "bounds": Makes("bounds", [TABLE]),
+        "conventions": Makes("conventions", [TABLE]),
     },
     "ddim": {
         "table1": Makes("sweeps", [TABLE], ["published_table1"], drawn=["table1.png"]),
