@@ -38,12 +38,12 @@ def known(x0, process=PROCESS):
     return Denoiser(process, lambda x, t: torch.full_like(x, x0), "x0", "fixed-small")
 
 
-def gaussian(c, time=lambda t: t):
-    """The exact eps of x_0 ~ N(0, c^2): E[eps | x_t], if it is asked at the right time."""
+def gaussian(c, m=0.0, time=lambda t: t):
+    """The exact eps of x_0 ~ N(m, c^2): E[eps | x_t], if it is asked at the right time."""
 
     def network(x, t_minus_1):
         bar = BAR[time(t_minus_1 + 1)].view(-1, 1)
-        return (1 - bar).sqrt() * x / (bar * c**2 + 1 - bar)
+        return (1 - bar).sqrt() * (x - bar.sqrt() * m) / (bar * c**2 + 1 - bar)
 
     return Denoiser(PROCESS, network, "eps", "fixed-small")
 
@@ -200,8 +200,26 @@ def test_steps_that_are_finer_near_the_data_are_nearer(S, quadratic):
     assert 0.5 - quadratic < 0.6 * (0.5 - deviation(0.5, S, 0.0))
 
 
+@pytest.mark.parametrize(
+    ("tau", "S", "mean", "spread"),
+    [
+        ("linear", 10, 0.9976, 0.3700),
+        ("quadratic", 10, 0.9973, 0.4232),
+        ("released-quadratic", 10, 0.9835, 0.4245),
+        ("released-uniform", 10, 0.9938, 0.3741),
+        ("quadratic", 50, 0.9969, 0.4835),
+        ("released-quadratic", 50, 0.9812, 0.4853),
+    ],
+)
+def test_what_a_tau_that_ends_short_of_T_costs(tau, S, mean, spread):
+    """Data N(1, 0.5^2): the chain begins with N(0, 1) at tau's end, where the data's mean has not quite gone, and the samples' mean falls
+    short of 1; the steps that are left are finer."""
+    _, got, variance = laws(gaussian(0.5, 1.0), steps.SUBSEQUENCES[tau](T, S), 0.0, 0.0, 1.0)[-1]
+    assert [got, math.sqrt(variance)] == pytest.approx([mean, spread], abs=6e-5)
+
+
 @pytest.mark.parametrize("S", [1, 2, 10, 100])
-def test_eulers_step_in_sigma_is_exact_for_one_point_of_data_and_that_in_sigma_squared_is_not(S):
+def test_eulers_step_in_sigma_alone_is_exact_for_one_point_of_data(S):
     tau, x_T = steps.linear(T, S), one(-1.3)
     assert ddim.sample(known(0.7), x_T, tau, 0.0, None).item() == pytest.approx(0.7, abs=1e-12)
     left = math.prod((0.5 * (1 + (SIGMA[s] / SIGMA[t]) ** 2)).item() for t, s in pairwise([*reversed(tau), 0]))
@@ -251,7 +269,7 @@ def test_what_comes_back_of_a_gaussian_by_either_time_at_which_an_encoder_asks(S
     decoder will ask at."""
     tau = steps.linear(T, S)
     before = dict(zip([1, *tau[:-1]], tau, strict=True))  # the first step asks at max(0, 1)
-    goes_to = gaussian(0.5, lambda t: torch.tensor([before[int(k)] for k in t]))
+    goes_to = gaussian(0.5, time=lambda t: torch.tensor([before[int(k)] for k in t]))
     for encoder, back in ((gaussian(0.5), ours), (goes_to, theirs)):
         x_T = ddim.encode(encoder, one(0.5), tau)
         assert ddim.sample(gaussian(0.5), x_T, tau, 0.0, None).item() / 0.5 == pytest.approx(back, abs=6e-4)
