@@ -25,7 +25,7 @@ from rediffuse.runs import load_features
 from rediffuse.samplers import ancestral
 from rediffuse.samplers.noise import SampleNoise
 
-PUBLISHED, NO_CLIP, OTHER, TRUNCATED = "as published", "x0-hat not clipped", "the other fixed variance", "samples truncated, not rounded"
+PUBLISHED, NO_CLIP, OTHER, TRUNCATED = "as published", "x0-hat not clipped", "the other fixed variance", "samples truncated"
 
 
 def conventions(layout: Layout, device: torch.device) -> None:
