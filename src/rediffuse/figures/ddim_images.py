@@ -8,7 +8,6 @@ from rediffuse.files import read_arrays
 from rediffuse.papers import tables
 from rediffuse.paths import Layout
 
-
 ACROSS = 3
 """Panels of the grid side by side."""
 NAMES = {"sigma-hat": "$\\hat\\sigma$", "probability-flow": "flow", "dpm-solver++": "DPM++"}
@@ -89,9 +88,12 @@ def grid(layout: Layout) -> None:
     """Every S and eta: a panel an eta, a row a number of steps; one column starts from one latent, which stands in the last panel."""
     data = read_arrays(layout.artifact("ddim", "grid.npz"), "rediffuse measure ddim grid")
     steps, columns = data["steps"].tolist(), len(data["latents"])
-    parts = [(NAMES.get(eta, f"$\\eta$ = {eta}"), images) for eta, images in zip(data["eta"].tolist(), data["images"].swapaxes(0, 1), strict=True)]
+    parts = [
+        (NAMES.get(eta, f"$\\eta$ = {eta}"), images)
+        for eta, images in zip(data["eta"].tolist(), data["images"].swapaxes(0, 1), strict=True)
+    ]
     rows, width = -(-(len(parts) + 1) // ACROSS), 3.0
-    figure, panels = plt.subplots(rows, ACROSS, figsize=(width * ACROSS, rows * (width * len(steps) / columns + 0.4)), squeeze=False)
+    figure, panels = plt.subplots(rows, ACROSS, figsize=(width * ACROSS, rows * (0.8 * width * len(steps) / columns + 0.3)), squeeze=False)
     for axes, (name, images) in zip(panels.flat, parts, strict=False):
         picture = style.tile(np.concatenate([*images]), len(steps), columns)
         style.show(axes, picture, name)

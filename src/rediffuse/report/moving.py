@@ -71,8 +71,10 @@ def of(layout: Layout, paper: str) -> list[Moving]:
 
 
 def chains(layout: Layout) -> Moving:
-    """The forward and the reverse chain of the swiss roll, and the drift f_mu(x, t) - x as arrows (Sohl-Dickstein et al. 2015, Figure 1)."""
-    data = _arrays(layout, "sohl2015", "fig1", "forward", "reverse", "beta", "drift_learned", "drift_exact", "drift_log_density", "drift_rms")
+    """Both chains of the swiss roll, and the drift f_mu(x, t) - x as arrows (Sohl-Dickstein et al. 2015, Figure 1)."""
+    data = _arrays(
+        layout, "sohl2015", "fig1", "forward", "reverse", "beta", "drift_learned", "drift_exact", "drift_log_density", "drift_rms"
+    )
     T = len(data["beta"]) - 1
     times = np.unique(np.linspace(0, T, min(T + 1, FRAMES)).round().astype(int))
     steps = times[times > 0] - 1
@@ -129,8 +131,8 @@ def grid(layout: Layout) -> Moving:
     T, steps = layout.preset.runs[options.run].process.T, data["steps"].tolist()
     etas = [eta if eta == "sigma-hat" else f"{float(eta):g}" for eta in data["eta"].tolist()]
     n = max(1, min(data["latents"].shape[0], PIXELS // data["images"][:, :, 0].size))
-    images = data["images"][:, :, :n]
-    apart = np.sqrt(((images - images[-1, 0]).clip(-2, 2) ** 2).mean(axis=(2, 3, 4, 5)))
+    images = data["images"][:, :, :n].clip(-1, 1)
+    apart = np.sqrt(((images - images[-1, 0]) ** 2).mean(axis=(2, 3, 4, 5)))
     content = {
         "steps": steps,
         "eta": ["σ̂" if eta == "sigma-hat" else eta for eta in etas],
@@ -146,7 +148,11 @@ def grid(layout: Layout) -> Moving:
     return _moving(layout, "ddim", "grid", title, content, words, "grid.png")
 
 
-MOVING: dict[str, dict[str, Callable[[Layout], Moving]]] = {"sohl2015": {"fig1": chains}, "ddpm": {"fig10": progress}, "ddim": {"grid": grid}}
+MOVING: dict[str, dict[str, Callable[[Layout], Moving]]] = {
+    "sohl2015": {"fig1": chains},
+    "ddpm": {"fig10": progress},
+    "ddim": {"grid": grid},
+}
 """Paper -> artifact whose measurement moves -> how."""
 
 

@@ -177,7 +177,8 @@
           pen.fillText(short(value), left - 7, up(value) + 4);
         }
       }
-      const ticks = [...new Set([0, 1, 2, 3, 4].map((k) => data.times[Math.round((k * (frames - 1)) / 4)]))];
+      const gaps = Math.min(width < 480 ? 2 : 4, frames - 1);
+      const ticks = Array.from({ length: gaps + 1 }, (_, k) => data.times[Math.round((k * (frames - 1)) / Math.max(gaps, 1))]);
       ticks.forEach((t, k) => {
         pen.textAlign = k === 0 ? "left" : k === ticks.length - 1 ? "right" : "center";
         line(pen, [[across(t), bottom], [across(t), bottom + 4]]);
