@@ -172,6 +172,7 @@ PRESET: dict[str, Any] = {
             "fig5": {"run": "digits", "steps": [2, 6], "features": "classifier", "n": 6, "columns": 3},
             "fig6": {"run": "digits", "steps": 2, "lines": 2},
             "fig7": {"ddpm": "plain", "samples": ["sweep", "whole"], "steps": [6, 2], "rows": 2, "columns": 3},
+            "grid": {"run": "digits", "steps": [2, 6], "eta": [0, 1, "sigma-hat"], "columns": 3},
             "frontier": {"ddpm": "plain", "samples": ["sweep", "whole"], "features": "classifier"},
         },
     },

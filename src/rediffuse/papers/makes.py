@@ -82,6 +82,7 @@ MAKES: dict[str, dict[str, Makes]] = {
         "fig6": Makes("latents", ["fig6.npz"], drawn=["fig6.png"]),
         "fig7": Makes("sweeps", ["fig7.npz"], drawn=["fig7.png"]),
         "fig11": Makes(drawn=["fig11.png"]),
+        "grid": Makes("grids", ["grid.npz"], drawn=["grid.png"]),
         "frontier": Makes("timing", ["frontier.csv"], drawn=["frontier.png"], after=["fig4.csv"]),
     },
 }
