@@ -265,7 +265,7 @@ def test_a_claim_can_go_either_way(
     assert said in f"{found.measured}; {found.why}"
 
 
-@pytest.mark.parametrize("key", ["table1", "table4", "fig1", "fig7", "fig8", "fig9", "fig10", "fig13", "fig15"])
+@pytest.mark.parametrize("key", ["table1", "table4", "fig1", "fig7", "fig8", "fig9", "fig10", "fig13", "fig15", "conventions"])
 def test_what_the_preset_leaves_out_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.chdir(tmp_path)
     layout = Layout("tiny", Preset.model_validate(tiny.preset({f"papers.ddpm.{key}": GONE})))
@@ -281,6 +281,8 @@ MISTAKES = {
     "a time twice": ({"fig9.t": [2, 2]}, "fig9.t", ""),
     "more times than steps": ({"fig10.times": 9}, "fig10.times", "at most T = 6 of runs.digits"),
     "more rows than chains": ({"fig10.rows": 11}, "fig10.rows", "at most n (10)"),
+    "as many strata as steps": ({"conventions.strata": 6}, "conventions.strata", "at most T - 1 = 5 of runs.digits"),
+    "conventions of dequantised data": ({"conventions.run": "ink"}, "conventions.run", "one of digits"),
     "samples of dequantised data": ({"fig15.samples": "inks"}, "fig15.samples", "one of plain"),
     "more rows than samples": ({"fig15.rows": 13}, "fig15.rows", "at most n of samples.plain"),
 }

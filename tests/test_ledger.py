@@ -42,7 +42,7 @@ def test_every_formula_can_be_set(paper: str) -> None:
 
 def test_meanings_are_sentences_in_both_languages() -> None:
     for equation in ENTRIES:
-        assert equation.meaning.endswith("."), equation
+        assert equation.meaning.endswith((".", ".)")), equation
         assert any("\u4e00" <= sign <= "\u9fff" for sign in equation.meaning_zh), equation
 
 
