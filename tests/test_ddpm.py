@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ CPU = torch.device("cpu")
 PRESET = ("--preset", "tiny.yaml")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny preset's part of this paper was made, whole."""
-    return tiny.make(tmp_path_factory.mktemp("ddpm"), "ddpm", tiny.without("sohl2015", "ddim"))
+@pytest.fixture
+def made(tiny_results: Callable[[str], Path]) -> Path:
+    """The folder in which the tiny preset's part of this paper was made."""
+    return tiny_results("ddpm")
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def arrays(layout: Layout, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("artifact", MAKES["ddpm"])
 def test_every_file_that_the_rules_name_is_made(layout: Layout, artifact: str) -> None:
     makes = MAKES["ddpm"][artifact]
-    expected = {f"{artifact}.json", *makes.shown(artifact), *[name for name in makes.measured if name.endswith(".npz")]}
+    expected = {f"{artifact}.json", *makes.shown(artifact), *makes.pictures, *[name for name in makes.measured if name.endswith(".npz")]}
     assert {path.name for path in layout.artifact("ddpm", "").glob(f"{artifact}.*")} == expected
     for name in makes.drawn:
         with Image.open(layout.artifact("ddpm", name)) as image:

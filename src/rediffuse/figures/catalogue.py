@@ -73,10 +73,10 @@ CATALOGUE = {
     "upper <k>": "上层 <k>",
     "coefficients": "系数",
     "read-out": "读出",
-    "<h>x<w> convolutions at <sides> pixels, added up, softplus": "在 <sides> 像素上作 <h>x<w> 卷积，相加，softplus",
+    "3x3 convolutions at <sides> pixels, added up, softplus": "在 <sides> 像素上作 3x3 卷积，相加，softplus",
     "dense, tanh": "全连接，tanh",
     "the pathways and the image": "两条通路与图像",
-    "<h>x<w> convolution, tanh": "<h>x<w> 卷积，tanh",
+    "1x1 convolution, tanh": "1x1 卷积，tanh",
     "y_j of <J> bumps, linear": "<J> 个鼓包的系数 y_j，线性",
     "sum over j of y_j g_j(t), t = 1..<T>": "对 j 求和 y_j g_j(t)，t = 1..<T>",
     "The multi-scale network (eq. 62-65), drawn from the code: <n> parameters": "多尺度网络（式 62-65），由代码画出：<n> 个参数",
@@ -112,8 +112,8 @@ CATALOGUE = {
     "ours, a seed": "本项目，一个种子",
     "ours, an unstable seed": "本项目，不稳定的种子",
     "noise in our samples' place": "以噪声代替样本",
-    "ours: <data>, features of <features>, n = <n> samples a seed; published: features of Inception, n = 50,000": (
-        "本项目：<data>，<features> 的特征，每个种子 n = <n> 个样本；论文：Inception 的特征，n = 50,000"
+    "ours: <data>, features of <features>, n = <n> samples a seed; published: of Inception, n = 50,000": (
+        "本项目：<data>，<features> 的特征，每个种子 n = <n> 个样本；论文：Inception 的，n = 50,000"
     ),
     "reverse process, learned: $p_\\theta(x_{t-1} | x_t)$": "反向过程，学到的：$p_\\theta(x_{t-1} | x_t)$",
     "forward process, fixed: $q(x_t | x_{t-1})$": "前向过程，固定的：$q(x_t | x_{t-1})$",
@@ -151,7 +151,9 @@ CATALOGUE = {
     "ours: <data>, tau <tau>,\nfeatures of <features>": "本项目：<data>，tau <tau>，\n<features> 的特征",
     "published: CIFAR-10,\nfeatures of Inception": "论文：CIFAR-10，\nInception 的特征",
     "no published number at these steps": "论文没有这些步数的数字",
-    "Frechet distance (no unit); colours on a logarithmic scale of each panel's own": "Fréchet 距离（无量纲）；颜色为对数刻度，两幅各自独立",
+    "Frechet distance (no unit); colours on a logarithmic scale of each panel's own": (
+        "Fréchet 距离（无量纲）；颜色为对数刻度，两幅各自独立"
+    ),
     "±: deviation between seeds of the samples where n names several, else over bootstrap resamples of the n samples": (
         "±：n 处写明多个种子的，是样本种子间的标准差；否则是对 n 个样本自助重采样的标准差"
     ),
@@ -177,12 +179,12 @@ CATALOGUE = {
     "Error bars: ± standard error over n = <n> latents; features of <features>.": (
         "误差线：± 标准误，对 n = <n> 个隐变量；<features> 的特征。"
     ),
-    "slerp between two latents, S = <S>": "两个隐变量间的球面插值，S = <S>",
-    "slerp between four latents, S = <S>": "四个隐变量间的球面插值，S = <S>",
+    "slerp between two latents, <steps>": "两个隐变量间的球面插值，<steps>",
+    "slerp between four latents, <steps>": "四个隐变量间的球面插值，<steps>",
     "DDPM, <n> steps": "DDPM，<n> 步",
     "DDIM, <n> steps": "DDIM，<n> 步",
     "Pareto front": "帕累托前沿",
-    "run <run>, features of <features>, n = <n> samples each. Error bars: ± deviation over bootstrap resamples.": (
+    "<run>, features of <features>, n = <n> samples each. Error bars: ± deviation over bootstrap resamples.": (
         "<run>，<features> 的特征，每个 n = <n> 个样本。误差线：± 自助重采样的标准差。"
     ),
 }

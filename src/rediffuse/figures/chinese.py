@@ -43,6 +43,7 @@ def words(figure: Figure) -> Iterator[None]:
                 axis.set_ticklabels(chinese)
     for text in figure.findobj(Text):
         text.set_text(translated(text.get_text()) or text.get_text())
+        text.set_linespacing(1.3)  # Chinese letters fill their line's whole height
     with matplotlib.rc_context({"font.sans-serif": [found, *matplotlib.rcParams["font.sans-serif"]]}):
         yield
 

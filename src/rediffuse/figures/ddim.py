@@ -191,14 +191,23 @@ def frontier(layout: Layout) -> None:
     axes.plot(front["seconds"] * 1e3, front["value"], color=style.FAINT, linewidth=7, zorder=0, label="Pareto front")
     for eta, ink in inks.items():
         rows = table[table["eta"] == eta].sort_values("steps")
-        axes.errorbar(rows["seconds"] * 1e3, rows["value"], rows["sd"], **ink.joined, linewidth=0.8, elinewidth=0.5, label=sampler(eta))
+        axes.errorbar(
+            rows["seconds"] * 1e3,
+            rows["value"],
+            rows["sd"],
+            **ink.joined,
+            markersize=5.5,
+            linewidth=0.8,
+            elinewidth=0.5,
+            label=sampler(eta),
+        )
     for S, rows in table.groupby("steps"):
         axes.text(rows["seconds"].iloc[0] * 1e3, 1.0, f"S = {S:.0f}", transform=axes.get_xaxis_transform(), ha="center", va="bottom")
     axes.set(xscale="log", yscale="log", xlabel="time to sample in milliseconds an image")
     axes.set_ylabel("Frechet distance to the training set (no unit)")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    about = f"run {first['run']}, features of {first['features']}, n = {first['n']:.0f} samples each"
-    style.note(figure, f"{about}. Error bars: ± deviation over bootstrap resamples.")
+    run, features, n = first["run"], first["features"], f"{first['n']:.0f}"
+    style.note(figure, f"{run}, features of {features}, n = {n} samples each. Error bars: ± deviation over bootstrap resamples.")
     style.save(figure, layout.artifact("ddim", "frontier.png"))
 
 

@@ -46,8 +46,8 @@ def table2(layout: Layout) -> None:
     rows = [shown.get(str(run), np.ones_like(shown["data"])) for run in means["run"]]
     style.show(right, style.tile(np.concatenate(rows), len(rows), len(shown["data"])), "samples of the first seed")
     right.set_aspect("auto")  # a row of samples beside the row of its cell
-    about = f"{noise['dataset']}, features of {noise['features']}, n = {noise['n']:.0f} samples a seed"
-    style.note(figure, f"ours: {about}; published: features of Inception, n = 50,000")
+    data, features, n = noise["dataset"], noise["features"], f"{noise['n']:.0f}"
+    style.note(figure, f"ours: {data}, features of {features}, n = {n} samples a seed; published: of Inception, n = 50,000")
     style.save(figure, layout.artifact("ddpm", "table2.png"))
 
 

@@ -149,7 +149,9 @@ def entropy(layout: Layout) -> None:
     """The bounds of eq. 24 by t, the exact entropy between them, and the model's own."""
     table = tables.read(layout.artifact("sohl2015", "entropy.csv"), f"{MADE_BY} entropy").astype({"model": float})
     runs = list(table["run"].unique())
-    figure, panels = plt.subplots(2, len(runs), figsize=(3.3 * len(runs), 4.8), squeeze=False, sharex="col", height_ratios=[2, 1])
+    figure, panels = plt.subplots(
+        2, len(runs), figsize=(min(3.3 * len(runs), style.WIDE), 4.8), squeeze=False, sharex="col", height_ratios=[2, 1]
+    )
     for column, run in enumerate(runs):
         here = table[table["run"] == run]
         t, lower = here["t"], here["lower"].replace(-np.inf, np.nan)
@@ -176,7 +178,7 @@ def ablation(layout: Layout) -> None:
     rows = {metric: here.set_index("run") for metric, here in table.groupby("metric", sort=False)}
     gap, floor = rows["log-likelihood - K"], rows["gap of a perfect network"]
     names = list(gap.index)
-    figure, panel = plt.subplots(figsize=(style.WIDE, 0.52 * len(names) + 1.1))
+    figure, panel = plt.subplots(figsize=(style.WIDE, 0.58 * len(names) + 1.1))
     y = np.arange(len(names))[::-1]
     kernels, rest = floor.loc[names, "value"], (gap["value"] - floor["value"]).loc[names].clip(lower=0)
     panel.barh(y, kernels, color=style.EXACT.color, height=0.6, label="the kernels' (diagonal Gaussians, perfect network)")

@@ -63,7 +63,7 @@ BASELINE = Ink("#e8b03a", "^", ":")
 """What ours is held against: another method, or noise."""
 FAINT = "#d4d7db"
 """Background: bands, guides, what is not looked at."""
-MARKERS, LINES = "osv^DPX*.", ("-", "--", "-.", ":")
+MARKERS, LINES = "osv<^DPX*.", ("-", "--", "-.", ":")
 
 sns.set_theme(
     context="paper",
