@@ -14,6 +14,7 @@ import seaborn as sns
 from einops import rearrange
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -35,17 +36,17 @@ class Ink(NamedTuple):
     linestyle: str
 
     @property
-    def curve(self) -> dict[str, str]:
+    def curve(self) -> dict[str, Any]:
         """As the keywords of a line without markers."""
         return {"color": self.color, "linestyle": self.linestyle}
 
     @property
-    def points(self) -> dict[str, str]:
+    def points(self) -> dict[str, Any]:
         """As the keywords of markers without a line."""
         return {"color": self.color, "marker": self.marker, "linestyle": "none"}
 
     @property
-    def joined(self) -> dict[str, str]:
+    def joined(self) -> dict[str, Any]:
         """As the keywords of markers that a line joins."""
         return self._asdict()
 
@@ -102,8 +103,7 @@ def shades(ink: Ink, n: int, towards: str) -> list[Ink]:
 
 def side_by_side(n: int, height: float) -> tuple[Figure, NDArray[Any]]:
     """A wide figure of n panels of pictures in a row, so far apart that none is taken for a part of the next; height in inches."""
-    figure, panels = plt.subplots(1, n, figsize=(WIDE, height + 0.3), squeeze=False)
-    figure.get_layout_engine().set(wspace=0.08)
+    figure, panels = plt.subplots(1, n, figsize=(WIDE, height + 0.3), squeeze=False, layout=ConstrainedLayoutEngine(wspace=0.08))
     return figure, panels[0]
 
 
