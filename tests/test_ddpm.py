@@ -128,7 +128,7 @@ def test_the_report_names_what_is_made_and_what_is_not(layout: Layout) -> None:
     ours = artifacts[artifacts["paper"] == "ddpm"].set_index("artifact")
     assert set(ours.index[ours["status"] == "made"]) == set(MAKES["ddpm"])
     assert "LSUN" in ours.loc["fig3", "why"]
-    assert ours.loc["fig6", "files"] == "fig6.json fig6.png"
+    assert ours.loc["fig6", "files"] == "fig6.json fig6.png fig6.svg fig6.zh.png"
     metrics = json.loads((layout.results / "metrics.json").read_text())["ddpm"]
     for name in ("table4", "fig10", "fig15"):
         found = pd.read_csv(layout.artifact("ddpm", f"{name}.csv"))
