@@ -16,7 +16,7 @@ def current(recipe):
 
 
 def in_report(paper, artifact, recipe):
-    """What a job leaves; of it tables and figures marked for `snakemake --report`, each once: neither a table's Markdown nor a figure's twins."""
+    """What a job leaves; of it tables and figures marked for `snakemake --report`, each once: no table's Markdown, no figure's twins."""
 
     def marked(path):
         labels = {"paper": paper, "artifact": artifact, "file": path.name}

@@ -56,12 +56,19 @@ def translated(text: str) -> str | None:
     if neutral(text):
         return text
     for entry, pattern in patterns().items():
-        if match := pattern.fullmatch(text):
-            values = {name: translated(value) or (value if name in FREE else None) for name, value in match.groupdict().items()}
-            if None not in values.values():
-                return PLACE.sub(lambda name, values=values: values[name[1]], CATALOGUE[entry])  # type: ignore[misc]
+        if (match := pattern.fullmatch(text)) and (chinese := filled(CATALOGUE[entry], match.groupdict())):
+            return chinese
     lines = [translated(line) for line in text.split("\n")] if "\n" in text else [None]
     return None if None in lines else "\n".join(filter(None, lines))
+
+
+def filled(chinese: str, values: dict[str, str]) -> str | None:
+    """An entry's Chinese with its values in their places; None if one of them is a word, and in no entry."""
+    for name, value in values.items():
+        if (word := translated(value) or (value if name in FREE else None)) is None:
+            return None
+        chinese = chinese.replace(f"<{name}>", word)
+    return chinese
 
 
 def neutral(text: str) -> bool:
