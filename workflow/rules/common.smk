@@ -22,7 +22,11 @@ def in_report(paper, artifact, recipe):
         labels = {"paper": paper, "artifact": artifact, "file": path.name}
         return report(path, category=paper, labels=labels)
 
-    shown = [name for name in MAKES[paper][artifact].shown(artifact) if not name.endswith(".md")]
+    shown = [
+        name
+        for name in MAKES[paper][artifact].shown(artifact)
+        if not name.endswith(".md")
+    ]
     return [marked(path) if path.name in shown else path for path in recipe.makes]
 
 
