@@ -1,10 +1,12 @@
 """What several test modules share: one thread, fixed seeds, the published chain, and a tape of noise."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pipeline
 import pytest
+import tiny
 import torch
 from hypothesis import settings
 from torch import Tensor
@@ -32,6 +34,12 @@ def smoke_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = pipeline.sources(tmp_path_factory.mktemp("smoke") / "rediffuse")
     (folder.parent / "run.log").write_text(pipeline.snakemake(folder), encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder in which the tiny preset's part of a paper was made, whole, once for all tests that read it."""
+    return cache(lambda paper: tiny.make(tmp_path_factory.mktemp(paper), paper, tiny.ALONE[paper]))
 
 
 class Tape:

@@ -1,5 +1,6 @@
 """Song et al. 2020 from the tiny preset to its claims, by the commands that the rules call; and verdicts that can go either way."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,10 @@ CPU = torch.device("cpu")
 PRESET = ("--preset", "tiny.yaml")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny preset's part of this paper was made, whole."""
-    return tiny.make(tmp_path_factory.mktemp("ddim"), "ddim", tiny.without("sohl2015", "ddpm"))
+@pytest.fixture
+def made(tiny_results: Callable[[str], Path]) -> Path:
+    """The folder in which the tiny preset's part of this paper was made."""
+    return tiny_results("ddim")
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def table_of(layout: Layout, name: str) -> pd.DataFrame:
 @pytest.mark.parametrize("artifact", MAKES["ddim"])
 def test_every_file_that_the_rules_name_is_made(layout: Layout, artifact: str) -> None:
     makes = MAKES["ddim"][artifact]
-    expected = {f"{artifact}.json", *makes.shown(artifact), *[name for name in makes.measured if name.endswith(".npz")]}
+    expected = {f"{artifact}.json", *makes.shown(artifact), *makes.pictures, *[name for name in makes.measured if name.endswith(".npz")]}
     assert {path.name for path in layout.artifact("ddim", "").glob(f"{artifact}.*")} == expected
     for name in makes.drawn:
         with Image.open(layout.artifact("ddim", name)) as image:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,10 @@ CPU = torch.device("cpu")
 PRESET = ("--preset", "tiny.yaml")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which the tiny preset's part of this paper was made, whole."""
-    return tiny.make(tmp_path_factory.mktemp("ddpm"), "ddpm", tiny.without("sohl2015", "ddim"))
+@pytest.fixture
+def made(tiny_results: Callable[[str], Path]) -> Path:
+    """The folder in which the tiny preset's part of this paper was made."""
+    return tiny_results("ddpm")
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def arrays(layout: Layout, name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("artifact", MAKES["ddpm"])
 def test_every_file_that_the_rules_name_is_made(layout: Layout, artifact: str) -> None:
     makes = MAKES["ddpm"][artifact]
-    expected = {f"{artifact}.json", *makes.shown(artifact), *[name for name in makes.measured if name.endswith(".npz")]}
+    expected = {f"{artifact}.json", *makes.shown(artifact), *makes.pictures, *[name for name in makes.measured if name.endswith(".npz")]}
     assert {path.name for path in layout.artifact("ddpm", "").glob(f"{artifact}.*")} == expected
     for name in makes.drawn:
         with Image.open(layout.artifact("ddpm", name)) as image:
@@ -163,7 +164,7 @@ def test_the_report_names_what_is_made_and_what_is_not(layout: Layout) -> None:
     ours = artifacts[artifacts["paper"] == "ddpm"].set_index("artifact")
     assert set(ours.index[ours["status"] == "made"]) == set(MAKES["ddpm"])
     assert "LSUN" in ours.loc["fig3", "why"]
-    assert ours.loc["fig6", "files"] == "fig6.json fig6.png"
+    assert ours.loc["fig6", "files"] == "fig6.json fig6.png fig6.svg fig6.zh.png"
     metrics = json.loads((layout.results / "metrics.json").read_text())["ddpm"]
     for name in ("table4", "fig10", "fig15"):
         found = pd.read_csv(layout.artifact("ddpm", f"{name}.csv"))

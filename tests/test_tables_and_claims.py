@@ -502,14 +502,14 @@ def test_an_artifact_that_the_preset_leaves_out_is_told(bare: Layout, tmp_path: 
 
 
 def test_an_artifact_that_is_made_is_told_with_its_files_and_data(layout: Layout) -> None:
-    for name in ("fig2.csv", "fig2.png", "fig2.npz", "fig22.png", "fig_d1.png"):
+    for name in ("fig2.csv", "fig2.png", "fig2.svg", "fig2.zh.png", "fig2.npz", "fig22.png", "fig_d1.png"):
         layout.write_text("sohl2015", name, "")
     artifacts = artifacts_of(layout).set_index(["paper", "artifact"])
     assert list(artifacts.loc[("sohl2015", "fig2")][["status", "why", "made_on", "files"]]) == [
         "made",
         "",
         "heartbeat",
-        "fig2.csv fig2.npz fig2.png",
+        "fig2.csv fig2.npz fig2.png fig2.svg fig2.zh.png",
     ]
     assert list(artifacts.loc[("sohl2015", "fig_d1")][["status", "made_on", "files"]]) == ["made", "", "fig_d1.png"]
     assert artifacts.loc[("sohl2015", "table2")]["made_on"] == "dead-leaves, digits-2015"

@@ -106,5 +106,6 @@ def test_snakemakes_report_has_every_table_and_figure_and_needs_no_network(finis
     page = (finished / "report.html").read_text(encoding="utf-8")
     for paper, artifact, file in shown(layout):
         assert f'"labels": {{"paper": "{paper}", "artifact": "{artifact}", "file": "{file}"}}' in page
+    assert not re.search(r'"file": "[^"]+\.(zh\.png|svg)"', page), "each figure once"
     assert not re.search(r"""(?:src|href)\s*=\s*["']https?://[^"']+\.(?:js|css)|@import|url\(\s*["']?https?:""", page)
     assert len(page) < 20e6

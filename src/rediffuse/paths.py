@@ -8,6 +8,9 @@ from pathlib import Path
 from rediffuse.config.preset import Preset
 from rediffuse.files import write_text
 
+VECTOR, CHINESE = ".svg", ".zh.png"
+"""How the names of a figure's twins end, which stand beside its PNG: the same as vectors, and with its words in Chinese."""
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -16,14 +16,18 @@ def current(recipe):
 
 
 def in_report(paper, artifact, recipe):
-    """What a job leaves; of it tables and figures marked for `snakemake --report`."""
+    """What a job leaves; of it tables and figures marked for `snakemake --report`, each once: no table's Markdown, no figure's twins."""
 
     def marked(path):
         labels = {"paper": paper, "artifact": artifact, "file": path.name}
         return report(path, category=paper, labels=labels)
 
-    shown = (".csv", ".png", ".gif")
-    return [marked(path) if path.suffix in shown else path for path in recipe.makes]
+    shown = [
+        name
+        for name in MAKES[paper][artifact].shown(artifact)
+        if not name.endswith(".md")
+    ]
+    return [marked(path) if path.name in shown else path for path in recipe.makes]
 
 
 def launcher(resources, threads):

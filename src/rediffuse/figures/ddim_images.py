@@ -10,8 +10,6 @@ from rediffuse.paths import Layout
 
 ACROSS = 3
 """Panels of the grid side by side."""
-NAMES = {"sigma-hat": "$\\hat\\sigma$", "probability-flow": "flow", "dpm-solver++": "DPM++"}
-"""How rows are labelled that are no value of eta."""
 
 
 def fig3(layout: Layout) -> None:
@@ -21,16 +19,15 @@ def fig3(layout: Layout) -> None:
     data = read_arrays(layout.artifact("ddim", "fig3.npz"), "rediffuse measure ddim fig3")
     keys = [key for key in data if key.startswith(f"S{options.steps[0]}-")]
     etas = [key.split("-", 1)[1] for key in keys]
-    figure, panels = plt.subplots(
-        1, len(options.steps), figsize=(3.5 * len(options.steps), 3.5 * len(etas) / options.columns + 0.5), squeeze=False
-    )
-    for axes, S in zip(panels[0], options.steps, strict=True):
+    figure, panels = style.side_by_side(len(options.steps), 2.5 * len(etas) / options.columns)
+    for axes, S in zip(panels, options.steps, strict=True):
         pictures = np.concatenate([data[f"S{S}-{eta}"] for eta in etas])
         picture = style.tile(pictures, len(etas), options.columns)
         style.show(axes, picture, f"S = {S}")
         height = picture.shape[0] / len(etas)
-        axes.set_yticks([(k + 0.5) * height for k in range(len(etas))], [NAMES.get(eta, f"$\\eta$ = {eta}") for eta in etas])
-        axes.tick_params(length=0)
+        if axes is panels[0]:
+            axes.set_yticks([(k + 0.5) * height for k in range(len(etas))], [sampler(eta) for eta in etas])
+            axes.tick_params(length=0)
     style.save(figure, layout.artifact("ddim", "fig3.png"))
 
 
@@ -41,25 +38,26 @@ def fig5(layout: Layout) -> None:
     shares = table[table["metric"] == "of that of two latents"]
     first, most = table.iloc[0], int(table["steps"].max())
     columns = len(next(iter(data.values())))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3.0), width_ratios=(1.3, 1))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(style.WIDE, 3.1), width_ratios=(1.2, 1))
     picture = style.tile(np.concatenate([*data.values()]), len(data), columns)
     style.show(left, picture, "one column, one $x_T$")
     height = picture.shape[0] / len(data)
     left.set_yticks([(k + 0.5) * height for k in range(len(data))], [f"S = {key[1:]}" for key in data])
     left.tick_params(length=0)
-    right.errorbar(shares["steps"], shares["value"], shares["sd"], fmt="o-", color=style.OURS, capsize=2)
-    right.axhline(1, color=style.FORWARD, linestyle=":", linewidth=1)
-    right.text(shares["steps"].min(), 1.0, "two latents", fontsize=7, va="bottom")
-    title = f"squared feature distance to S = {most},\nas a share of that of two latents (n = {first['n']:.0f})"
-    right.set(xscale="log", ylim=(0, 1.15), xlabel="steps S")
-    right.set_title(title, fontsize=8)
+    right.errorbar(shares["steps"], shares["value"], shares["sd"], **style.OURS.joined, label=f"one latent, S and {most} steps")
+    right.axhline(1, **style.BASELINE.curve, label="two latents")
+    right.set(
+        xscale="log", yscale="log", xlabel="number of steps S", ylabel="squared distance of features,\nas a share of that of two latents"
+    )
+    right.legend(loc="center right")
+    style.note(figure, f"Error bars: ± standard error over n = {first['n']:.0f} latents; features of {first['features']}.")
     style.save(figure, layout.artifact("ddim", "fig5.png"))
 
 
 def fig6(layout: Layout) -> None:
     """Figure 6: along a line on the sphere between two latents."""
     lines = read_arrays(layout.artifact("ddim", "fig6.npz"), "rediffuse measure ddim fig6")["lines"]
-    figure, axes = plt.subplots(figsize=(6.4, 6.4 * len(lines) / lines.shape[1] + 0.4))
+    figure, axes = plt.subplots(figsize=(style.WIDE, style.WIDE * len(lines) / lines.shape[1] + 0.3))
     style.show(axes, style.tile(np.concatenate([*lines]), len(lines), lines.shape[1]), f"slerp between two latents, {_steps(layout)}")
     style.save(figure, layout.artifact("ddim", "fig6.png"))
 
@@ -69,7 +67,7 @@ def fig7(layout: Layout) -> None:
     assert layout.preset.papers.ddim and layout.preset.papers.ddim.fig7
     options = layout.preset.papers.ddim.fig7
     data = read_arrays(layout.artifact("ddim", "fig7.npz"), "rediffuse measure ddim fig7")
-    figure, panels = plt.subplots(1, len(data), figsize=(7.6, 7.6 / len(data) + 0.3))
+    figure, panels = style.side_by_side(len(data), style.WIDE / len(data) * options.rows / options.columns)
     for axes, (name, images) in zip(panels, data.items(), strict=True):
         style.show(axes, style.tile(images, options.rows, options.columns), name)
     style.save(figure, layout.artifact("ddim", "fig7.png"))
@@ -79,7 +77,7 @@ def fig11(layout: Layout) -> None:
     """Figure 11: a grid between four latents, which are its corners."""
     images = read_arrays(layout.artifact("ddim", "fig6.npz"), "rediffuse measure ddim fig6")["grid"]
     rows, columns = images.shape[:2]
-    figure, axes = plt.subplots(figsize=(4.2, 4.5))
+    figure, axes = plt.subplots(figsize=(style.NARROW, style.NARROW + 0.3))
     style.show(axes, style.tile(np.concatenate([*images]), rows, columns), f"slerp between four latents, {_steps(layout)}")
     style.save(figure, layout.artifact("ddim", "fig11.png"))
 
@@ -88,23 +86,26 @@ def grid(layout: Layout) -> None:
     """Every S and eta: a panel an eta, a row a number of steps; one column starts from one latent, which stands in the last panel."""
     data = read_arrays(layout.artifact("ddim", "grid.npz"), "rediffuse measure ddim grid")
     steps, columns = data["steps"].tolist(), len(data["latents"])
-    parts = [
-        (NAMES.get(eta, f"$\\eta$ = {eta}"), images)
-        for eta, images in zip(data["eta"].tolist(), data["images"].swapaxes(0, 1), strict=True)
-    ]
-    rows, width = -(-(len(parts) + 1) // ACROSS), 3.0
-    figure, panels = plt.subplots(rows, ACROSS, figsize=(width * ACROSS, rows * (0.8 * width * len(steps) / columns + 0.3)), squeeze=False)
+    parts = [(sampler(eta), images) for eta, images in zip(data["eta"].tolist(), data["images"].swapaxes(0, 1), strict=True)]
+    rows, height = -(-(len(parts) + 1) // ACROSS), 0.8 * style.WIDE / ACROSS * len(steps) / columns + 0.3
+    figure, panels = plt.subplots(rows, ACROSS, figsize=(style.WIDE, rows * height), squeeze=False)
     for axes, (name, images) in zip(panels.flat, parts, strict=False):
         picture = style.tile(np.concatenate([*images]), len(steps), columns)
         style.show(axes, picture, name)
-        height = (picture.shape[0] + 1) / len(steps)
-        axes.set_yticks([(k + 0.5) * height - 1 for k in range(len(steps))], [f"S = {S}" for S in steps])
+        each = (picture.shape[0] + 1) / len(steps)
+        axes.set_yticks([(k + 0.5) * each - 1 for k in range(len(steps))], [f"S = {S}" for S in steps])
         axes.tick_params(length=0, labelsize=7)
     for axes in panels.flat[len(parts) :]:
         axes.set_axis_off()
     # Noise is wider than images: three deviations are what is left white and black of it.
     style.show(panels.flat[len(parts)], style.tile(data["latents"] / 3, 1, columns), "the latents $x_T$")
     style.save(figure, layout.artifact("ddim", "grid.png"))
+
+
+def sampler(eta: str) -> str:
+    """What a row or a curve of one eta is called, or of a sampler that has none."""
+    names = {"sigma-hat": "$\\hat\\sigma$", "probability-flow": "probability flow", "dpm-solver++": "DPM-Solver++"}
+    return f"$\\eta$ = {eta}" if eta[0].isdigit() else names.get(eta, eta)
 
 
 def _steps(layout: Layout) -> str:

@@ -14,6 +14,7 @@ from rediffuse.papers import tables
 from rediffuse.paths import Layout
 
 CODED = "rediffuse measure ddpm table4"
+REVERSE, DISTORTION, RATE = "reverse steps (T - t + 1)", "distortion: RMSE in levels of 0..255", "rate in bits/dim"
 
 
 def table2(layout: Layout) -> None:
@@ -23,43 +24,51 @@ def table2(layout: Layout) -> None:
     table = table[table["metric"] == "FID"]
     noise = table[table["target"] == "noise"].iloc[0]
     means = table[(table["seed"] == "") & (table["target"] != "noise")]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(7.6, 2.9), width_ratios=(1.4, 1))
-    marks = {"ours, a seed": ("o", style.OURS), "ours, an unstable seed": ("x", style.OURS), "published: CIFAR-10": ("D", style.EXACT)}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(style.WIDE, 3.2), width_ratios=(1.15, 1))
+    marks = {
+        "ours, a seed": style.OURS,
+        "ours, an unstable seed": style.OURS._replace(marker="x"),
+        "published: CIFAR-10": style.PUBLISHED,
+    }
     for y, (target, objective, published) in enumerate(zip(means["target"], means["objective"], means["published"], strict=True)):
         seeds = table[(table["target"] == target) & (table["objective"] == objective) & (table["seed"] != "")]
         stable = seeds["unstable"] == ""
-        for values, (marker, colour) in zip((seeds["value"][stable], seeds["value"][~stable], [published]), marks.values(), strict=True):
-            left.plot(values, [y] * len(values), marker, color=colour, markersize=4)
-    left.axvline(noise["value"], color=style.FORWARD, linestyle=":", linewidth=1)
+        for values, ink in zip((seeds["value"][stable], seeds["value"][~stable], [published]), marks.values(), strict=True):
+            left.plot(values, [y] * len(values), **ink.points)
+    left.axvline(noise["value"], **style.BASELINE.curve)
     symbols = {"mu": "$\\tilde\\mu$", "eps": "$\\epsilon$"}
-    left.set(xscale="log", xlabel="Frechet distance to the training set", ylim=(len(means) - 0.5, -0.5))
+    left.set(
+        xscale="log", xlabel="Frechet distance to the training set (no unit)", ylim=(len(means) - 0.5, -0.5), ylabel="target: objective"
+    )
     left.set_yticks(range(len(means)), [f"{symbols[target]}: {of}" for target, of in zip(means["target"], means["objective"], strict=True)])
-    handles = [Line2D([], [], linestyle="", marker=marker, color=colour, markersize=4) for marker, colour in marks.values()]
-    handles.append(Line2D([], [], color=style.FORWARD, linestyle=":"))
-    figure.legend(handles, [*marks, "ours, of noise"], loc="outside lower center", ncols=4, frameon=False, fontsize=7)
+    handles = [*[Line2D([], [], **ink.points) for ink in marks.values()], Line2D([], [], **style.BASELINE.curve)]
+    figure.legend(handles, [*marks, "noise in our samples' place"], loc="outside upper center", ncols=4)
     rows = [shown.get(str(run), np.ones_like(shown["data"])) for run in means["run"]]
     style.show(right, style.tile(np.concatenate(rows), len(rows), len(shown["data"])), "samples of the first seed")
-    title = f"{noise['dataset']}, features of {noise['features']}, n = {noise['n']:.0f} samples a seed; theirs by Inception, n = 50,000"
-    figure.suptitle(title, fontsize=8)
+    right.set_aspect("auto")  # a row of samples beside the row of its cell
+    data, features, n = noise["dataset"], noise["features"], f"{noise['n']:.0f}"
+    style.note(figure, f"ours: {data}, features of {features}, n = {n} samples a seed; published: of Inception, n = 50,000")
     style.save(figure, layout.artifact("ddpm", "table2.png"))
 
 
 def fig2(layout: Layout) -> None:
     """Figure 2: the directed graphical model."""
-    figure, axes = plt.subplots(figsize=(6.4, 1.5))
+    figure, axes = plt.subplots(figsize=(6.4, 1.7))
     names = ["$x_T$", "$\\cdots$", "$x_t$", "$x_{t-1}$", "$\\cdots$", "$x_0$"]
     x = np.array([0.0, 1.3, 2.6, 4.6, 5.9, 7.2])
     for position, name in zip(x, names, strict=True):
         if name != "$\\cdots$":
-            axes.add_patch(Circle((position, 0), 0.36, facecolor="white" if name != "$x_0$" else style.FAINT, edgecolor=style.FORWARD))
+            axes.add_patch(
+                Circle((position, 0), 0.36, facecolor="white" if name != "$x_0$" else style.FAINT, edgecolor=style.FORWARD.color)
+            )
         axes.text(position, 0, name, ha="center", va="center", fontsize=11)
     for a, b in pairwise(x):
-        axes.annotate("", (b - 0.4, 0), (a + 0.4, 0), arrowprops={"arrowstyle": "-|>", "color": style.OURS})
-    back = {"arrowstyle": "-|>", "color": style.EXACT, "linestyle": "--", "connectionstyle": "arc3,rad=0.35"}
+        axes.annotate("", (b - 0.4, 0), (a + 0.4, 0), arrowprops={"arrowstyle": "-|>", "color": style.OURS.color})
+    back = {"arrowstyle": "-|>", "color": style.FORWARD.color, "linestyle": "--", "connectionstyle": "arc3,rad=0.35"}
     axes.annotate("", (x[2] + 0.2, -0.36), (x[3] - 0.2, -0.36), arrowprops=back | {"connectionstyle": "arc3,rad=-0.35"})
-    axes.text(3.6, 0.22, "$p_\\theta(x_{t-1} | x_t)$", ha="center", color=style.OURS, fontsize=9)
-    axes.text(3.6, -1.05, "$q(x_t | x_{t-1})$", ha="center", color=style.EXACT, fontsize=9)
-    axes.set(xlim=(-0.6, 7.8), ylim=(-1.2, 0.6), aspect="equal")
+    axes.text(3.6, 0.5, "reverse process, learned: $p_\\theta(x_{t-1} | x_t)$", ha="center", color=style.OURS.color)
+    axes.text(3.6, -1.1, "forward process, fixed: $q(x_t | x_{t-1})$", ha="center", color=style.FORWARD.color)
+    axes.set(xlim=(-0.6, 7.8), ylim=(-1.2, 0.8), aspect="equal")
     axes.axis("off")
     style.save(figure, layout.artifact("ddpm", "fig2.png"))
 
@@ -73,16 +82,16 @@ def fig5(layout: Layout) -> None:
     steps = T - np.arange(T)
     published = table[table["published"].notna()].pivot_table(index="steps", columns="metric", values="published")
     panels = (
-        ("reverse steps (T - t + 1)", "distortion: RMSE of 0..255", steps, curves["rmse"], published.index, published["RMSE"]),
-        ("reverse steps (T - t + 1)", "rate in bits/dim", steps, curves["rate"], published.index, published["rate"]),
-        ("rate in bits/dim", "distortion: RMSE of 0..255", curves["rate"], curves["rmse"], published["rate"], published["RMSE"]),
+        (REVERSE, DISTORTION, steps, curves["rmse"], published.index, published["RMSE"]),
+        (REVERSE, RATE, steps, curves["rate"], published.index, published["rate"]),
+        (RATE, DISTORTION, curves["rate"], curves["rmse"], published["rate"], published["RMSE"]),
     )
-    figure, rows = plt.subplots(1, 3, figsize=(7.6, 2.7))
+    figure, rows = plt.subplots(1, 3, figsize=(style.WIDE, 2.8))
     for axes, (xlabel, ylabel, x, y, x_published, y_published) in zip(rows, panels, strict=True):
-        axes.plot(x, y, color=style.OURS, label=f"ours: {ours['dataset']}, n = {ours['n']:.0f}")
-        axes.plot(x_published, y_published, "o", color=style.EXACT, markersize=3, label="published: CIFAR-10")
+        axes.plot(x, y, **style.OURS.curve, label=f"ours: {ours['dataset']}, n = {ours['n']:.0f} test images")
+        axes.plot(x_published, y_published, **style.PUBLISHED.points, label="published: CIFAR-10")
         axes.set(xlabel=xlabel, ylabel=ylabel)
-    rows[0].legend(frameon=False, fontsize=7)
+    figure.legend(*rows[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     style.save(figure, layout.artifact("ddpm", "fig5.png"))
 
 
@@ -90,17 +99,19 @@ def terms(layout: Layout) -> None:
     """L_{t-1} against t for every run, and the weight of eq. 12 that the bound gives to the error at t, where L_simple gives 1."""
     curves = read_arrays(layout.artifact("ddpm", "table4.npz"), CODED)
     runs = [name.removeprefix("terms of ") for name in curves if name.startswith("terms of ")]
-    figure, (upper, lower) = plt.subplots(2, 1, figsize=(5.2, 4.6), sharex=True, height_ratios=(2, 1))
-    for run, colour in zip(runs, (style.OURS, style.EXACT, style.FORWARD, style.FAINT), strict=False):
+    figure, (upper, lower) = plt.subplots(2, 1, figsize=(5.2, 4.8), sharex=True, height_ratios=(2, 1))
+    for run, ink in zip(runs, style.shades(style.OURS, len(runs), "white"), strict=True):
         bits = curves[f"terms of {run}"]
         t = np.arange(1, len(bits) + 1)
-        upper.loglog(t, bits, color=colour, linewidth=0.8, label=f"{run}: {bits.sum():.3f} bits/dim in all, {bits[0]:.3f} of them $L_0$")
-        lower.loglog(t, curves[f"weights of {run}"], color=colour)
-    lower.axhline(1, color="0.4", linestyle=":", linewidth=1)
+        upper.loglog(t, bits, **ink.curve, label=f"{run}: {bits.sum():.3f} bits/dim in all, {bits[0]:.1g} of them $L_0$")
+        lower.loglog(t, curves[f"weights of {run}"], **ink.curve)
+    lower.axhline(1, **style.EXACT.curve, label="$L_{simple}$: 1")
     upper.set(ylabel="$L_{t-1}$ in bits/dim")
-    upper.legend(frameon=False, fontsize=7)
-    lower.set(xlabel="t", ylabel="weight of\n$|\\epsilon - \\hat\\epsilon|^2$ (eq. 12)")
-    lower.text(30, 0.85, "$L_{simple}$: 1", fontsize=7, va="top")
+    upper.legend()
+    lower.set(xlabel="t in steps", ylabel="weight of $|\\epsilon - \\hat\\epsilon|^2$\n(eq. 12; no unit)")
+    lower.legend()
+    n = tables.read(layout.artifact("ddpm", "table4.csv"), "rediffuse table ddpm table4")["n"].iloc[0]
+    style.note(figure, f"mean over n = {n:.0f} test images")
     style.save(figure, layout.artifact("ddpm", "terms.png"))
 
 
@@ -108,28 +119,37 @@ def fig10(layout: Layout) -> None:
     """Figure 10: quality of x0-hat against reverse steps; and, beside it, when each scale is settled."""
     table = tables.read(layout.artifact("ddpm", "fig10.csv"), "rediffuse measure ddpm fig10")
     first = table.iloc[0]
-    figure, panels = plt.subplots(1, 3, figsize=(7.6, 3.0))
+    figure, panels = plt.subplots(1, 3, figsize=(style.WIDE, 3.1))
     for axes, metrics, label in (
-        (panels[0], ["IS"], "inception score"),
-        (panels[1], ["FID"], "Frechet distance"),
-        (panels[2], ["unsettled, large scale", "unsettled, middle", "unsettled, detail"], "error to the final $x_0$ / power"),
+        (panels[0], ["IS"], "inception score (no unit)"),
+        (panels[1], ["FID"], "Frechet distance (no unit)"),
+        (
+            panels[2],
+            ["unsettled, large scale", "unsettled, middle", "unsettled, detail"],
+            "squared error to the final $x_0$,\nas a share of its power",
+        ),
     ):
-        for metric, colour in zip(metrics, (style.OURS, style.FORWARD, style.EXACT), strict=False):
+        for metric, ink in zip(metrics, style.shades(style.OURS, len(metrics), "white"), strict=True):
             rows = table[table["metric"] == metric]
             axes.errorbar(
                 rows["steps"],
                 rows["value"],
                 rows["sd"],
-                color=colour,
-                linewidth=1,
+                **ink.joined,
+                markersize=2.5,
                 elinewidth=0.6,
+                capsize=0,
                 label=metric.removeprefix("unsettled, "),
             )
         axes.set(xlabel="reverse steps", ylabel=label)
     panels[1].set_yscale("log")
-    panels[2].legend(frameon=False, fontsize=7)
-    title = f"x0-hat of run {first['run']}; features of {first['features']}, distance to the training set; n = {first['n']:.0f}, ± one sd"
-    figure.suptitle(title, fontsize=8)
+    panels[2].legend()
+    figure.suptitle(f"x0-hat of run {first['run']}; features of {first['features']}, distance to the training set")
+    style.note(
+        figure,
+        f"n = {first['n']:.0f} images. Error bars: inception score, ± deviation over splits; Frechet distance, ± deviation over bootstrap "
+        "resamples;\nsquared error, ± standard error over images.",
+    )
     style.save(figure, layout.artifact("ddpm", "fig10.png"))
 
 

@@ -65,7 +65,7 @@ def fig9(layout: Layout) -> None:
 def fig15(layout: Layout) -> None:
     """Figure 15: samples, and the training images nearest to each, in pixels and in features."""
     data = _read(layout, "fig15")
-    figure, panels = plt.subplots(1, 2, figsize=(7.2, 0.42 * len(data["samples"]) + 0.4))
+    figure, panels = style.side_by_side(2, 0.42 * len(data["samples"]))
     for axes, space in zip(panels, ("pixels", "features"), strict=True):
         near = data[space]
         pictures = np.concatenate([data["samples"][:, None], np.ones_like(near[:, :1]), near], axis=1)
@@ -86,7 +86,7 @@ def _samples(layout: Layout, figure_name: str, options: SampleGrid) -> None:
     run = layout.preset.samples[options.samples].run
     T = layout.preset.runs[run].process.T
     n = options.rows * options.columns
-    figure, panels = plt.subplots(1, 2, figsize=(6.6, 3.5 * options.rows / options.columns + 0.2))
+    figure, panels = style.side_by_side(2, style.WIDE / 2 * options.rows / options.columns)
     style.show(panels[0], style.tile(data["samples"], options.rows, options.columns), f"ours: run {run}, T = {T}, first {n} samples")
     style.show(panels[1], style.tile(data["test"], options.rows, options.columns), f"data: {layout.preset.runs[run].dataset}, test split")
     style.save(figure, layout.artifact("ddpm", f"{figure_name}.png"))
@@ -103,13 +103,13 @@ def _progress(layout: Layout, name: str, rows: int | None) -> None:
 
 def _strips(layout: Layout, name: str, rows: Sequence[Images], labels: Sequence[str], heads: Sequence[str], title: str) -> None:
     """Rows of images of shape (columns, C, R, R) on [-1, 1], each with a label, each column with a head."""
-    figure, axes = plt.subplots(figsize=(0.56 * len(heads) + 0.6, 0.56 * len(rows) + 0.5))
+    figure, axes = plt.subplots(figsize=(0.52 * len(heads) + 0.4, 0.52 * len(rows) + 0.5))
     picture = style.tile(np.concatenate(rows), len(rows), len(heads))
     style.show(axes, picture)
     height, width = (picture.shape[0] + 1) / len(rows), (picture.shape[1] + 1) / len(heads)
     axes.set_yticks([(k + 0.5) * height - 1 for k in range(len(rows))], labels)
     axes.set_xticks([(k + 0.5) * width - 1 for k in range(len(heads))], heads)
     axes.xaxis.tick_top()
-    axes.tick_params(length=0, labelsize=7)
-    axes.set_title(title, fontsize=9)
+    axes.tick_params(length=0)
+    axes.set_title(title)
     style.save(figure, layout.artifact("ddpm", f"{name}.png"))

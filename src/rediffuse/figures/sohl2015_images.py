@@ -29,14 +29,14 @@ def fig3(layout: Layout) -> None:
         "mean of start at y": (f"mean of {options.draws} of them", f"start at y: mean of {options.draws}"),
         "generated": ("generated", ""),
     }
-    figure, panels = plt.subplots(len(rows), 1, figsize=(6.6, 0.75 * len(rows)))
+    figure, panels = plt.subplots(len(rows), 1, figsize=(6.6, 0.75 * len(rows) + 0.5))
     for panel, (name, (label, score)) in zip(panels, rows.items(), strict=True):
         images = data[name] / (data["levels"] - 1.0)
         style.show(panel, _tile(images, 1, len(images)))
-        value = f"\nPSNR {scores[score]['value']:.1f} ± {scores[score]['sd']:.1f} dB" if score else ""
-        panel.set_ylabel(f"{label}{value}", rotation=0, ha="right", va="center", fontsize=7.5)
-    n = int(table["n"].iloc[0])
-    figure.suptitle(f"{table['run'].iloc[0]}: PSNR over {n} held-out images, the first {len(data['noisy'])} drawn", fontsize=9)
+        value = f"\nPSNR {scores[score]['value']:.2f} ± {scores[score]['sd']:.2f} dB" if score else ""
+        panel.set_ylabel(f"{label}{value}", rotation=0, ha="right", va="center", fontsize=8)
+    figure.suptitle(f"{table['run'].iloc[0]}: held-out images, of which {len(data['noisy'])} are shown")
+    style.note(figure, f"PSNR: mean ± standard error over n = {table['n'].iloc[0]:.0f} held-out images.")
     style.save(figure, layout.artifact("sohl2015", "fig3.png"))
 
 
@@ -68,7 +68,7 @@ def fig5(layout: Layout) -> None:
     shown = min(3, len(data["noised, in rounds"]))
     names = ["true", "hidden", "the paper's rule", *[f"recommended, {k + 1}" for k in range(shown)]]
     figure, panels = plt.subplots(len(true), len(names), figsize=(7.2, 1.25 * len(true) + 0.5), squeeze=False)
-    figure.suptitle("held-out textures; each row has the black and white of its true picture", fontsize=8)
+    figure.suptitle("held-out textures; each row has the black and white of its true picture")
     noise = np.random.default_rng(0).uniform(size=known.shape)
     for row, picture in enumerate(true):
         # A row's black and white are those of its true picture: some textures have little contrast.
@@ -77,7 +77,7 @@ def fig5(layout: Layout) -> None:
         pictures += [data["noised, in rounds"][k, row, 0] for k in range(shown)]
         for panel, image, name in zip(panels[row], pictures, names, strict=True):
             style.show(panel, (image - low) / (high - low), name if row == 0 else "")
-            panel.title.set_fontsize(7.5)
+            panel.title.set_fontsize(8)
     style.save(figure, layout.artifact("sohl2015", "fig5.png"))
 
 
@@ -87,7 +87,7 @@ def fig_app1(layout: Layout) -> None:
     options = layout.preset.papers.sohl2015.fig_app1
     data = read_arrays(layout.artifact("sohl2015", "fig_app1.npz"), f"{MADE_BY} fig_app1")
     run = layout.preset.samples[options.samples].run
-    figure, panels = plt.subplots(1, 2, figsize=(6.6, 3.5 * options.rows / options.columns + 0.2))
+    figure, panels = style.side_by_side(2, 6.6 / 2 * options.rows / options.columns)
     titles = {"samples": f"ours: run {run}, first {options.rows * options.columns} samples", "test": "data: test split"}
     for panel, (name, title) in zip(panels, titles.items(), strict=True):
         style.show(panel, _tile(data[name], options.rows, options.columns), title)

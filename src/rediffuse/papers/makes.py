@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple
 
-from rediffuse.paths import Layout
+from rediffuse.paths import CHINESE, VECTOR, Layout
 
 TABLE = "measurements"
 """Stands for the CSV of measurements that a table is made of."""
@@ -20,6 +20,7 @@ class Makes(NamedTuple):
     published: list[str] = []
     """CSVs beside the paper's module that its table reads."""
     drawn: list[str] = []
+    """Of what drawing leaves, the pictures that are looked at."""
     after: list[str] = []
     """Files of the paper, of other artifacts, that it is measured from."""
     alone: bool = False
@@ -28,6 +29,12 @@ class Makes(NamedTuple):
     @property
     def is_table(self) -> bool:
         return TABLE in self.measured
+
+    @property
+    def pictures(self) -> list[str]:
+        """All that drawing leaves: what is looked at, and the twins of every PNG."""
+        plots = [name.removesuffix(".png") for name in self.drawn if name.endswith(".png")]
+        return self.drawn + [plot + twin for plot in plots for twin in (VECTOR, CHINESE)]
 
     def shown(self, artifact: str) -> list[str]:
         """The files that are looked at."""

@@ -192,7 +192,7 @@ def draw(layout: Layout, paper: str, artifact: str) -> Recipe:
     drawn_from = [layout.artifact(paper, f"{of}.csv")] if makes.is_table else []
     drawn_from += [layout.artifact(paper, name) for name in makes.measured if name != TABLE]
     outputs = {
-        "figure": [layout.artifact(paper, name) for name in MAKES[paper][artifact].drawn],
+        "figure": [layout.artifact(paper, name) for name in MAKES[paper][artifact].pictures],
         "behind": [layout.artifact(paper, f"{artifact}.json")],
     }
     return Recipe(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_bytes, write_text
-from rediffuse.paths import Layout
+from rediffuse.paths import CHINESE, Layout
 from rediffuse.pipeline.mend import mend
 from rediffuse.presets import SHIPPED
 
@@ -30,7 +30,7 @@ def record(layout: Layout) -> list[str]:
         path
         for paper in layout.papers
         for path in sorted(layout.artifact(paper, "").glob("*"))
-        if layout.asks(paper, path.name.split(".")[0])
+        if layout.asks(paper, path.name.split(".")[0]) and not path.name.endswith(CHINESE)
     ]
     # All is read before the snapshot that stands there is touched.
     files = {path: read_bytes(path, "snakemake --cores all") for path in wanted if path.suffix in (".csv", ".json", ".md", ".png", ".gif")}
