@@ -63,6 +63,7 @@ rule all:
     default_target: True
     input:
         recipes.report(LAYOUT).makes,
+        recipes.site(LAYOUT).makes,
     message:
         f"Everything of the preset {LAYOUT.name} is made"
 

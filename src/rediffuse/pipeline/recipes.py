@@ -16,6 +16,7 @@ from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import pages
 
 PARAMS = ("command", "options", "code", "pins")
 REPORT = ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "provenance.json", "summary.md")
@@ -230,12 +231,26 @@ def report(layout: Layout) -> Recipe:
     return Recipe("report", "report", "report", words, record, inputs, outputs, ("report.gather",), ("pandas",))
 
 
+def site(layout: Layout) -> Recipe:
+    """The pages that show it all. Source is shown as it was when they were made, and is no input: an edit of a docstring changes no result."""
+    inputs = {
+        "report": [layout.results / name for name in (*REPORT, "equations.csv")],
+        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), *_behind(layout, paper)]],
+        "data": [layout.dataset(name) / "dataset.json" for name in layout.preset.datasets],
+        "chapters": [path for texts in pages.chapters(layout).values() for path in texts.values()],
+        "looks": pages.looks(),
+    }
+    words, record = f"Build the site {layout.results}/report/index.html", layout.results / "site.json"
+    libraries = ("jinja2", "pandas", "pygments", "pypandoc-binary")
+    return Recipe("site", "site", "site", words, record, inputs, {"site": pages.files(layout)}, ("report.site.build",), libraries)
+
+
 # --- all of them ---
 
 
 def jobs(layout: Layout) -> list[Recipe]:
     """Every job of a preset, each after those whose files it reads."""
-    return [*before_report(layout), report(layout)]
+    return [*before_report(layout), report(layout), site(layout)]
 
 
 def before_report(layout: Layout) -> Iterator[Recipe]:
@@ -258,6 +273,11 @@ def shown(layout: Layout, paper: str) -> list[Path]:
         return []
     names = [name for artifact in asked(layout, paper) for name in MAKES[paper][artifact].shown(artifact)]
     return [layout.artifact(paper, name) for name in names]
+
+
+def _behind(layout: Layout, paper: str) -> list[Path]:
+    """What says what stands behind the tables and figures of a paper."""
+    return [layout.artifact(paper, f"{artifact}.json") for artifact in asked(layout, paper)]
 
 
 def published(paper: str, name: str) -> Path:

@@ -33,12 +33,16 @@ class Behind(NamedTuple):
         return len(self.about["made_from"]) + 1
 
 
-def of(layout: Layout, paper: str, artifact: str, sources: Sources) -> Behind:
+def behind(layout: Layout, paper: str, artifact: str, sources: Sources) -> Behind:
     """Raises UserError if its record is missing."""
     path = layout.artifact(paper, f"{artifact}.json")
     about = read_json(path, MADE_BY)
     measured = layout.measured_for(paper, artifact)
-    steps = {"measure": bool(MAKES[paper][measured].measured), "table": MAKES[paper][measured].is_table, "draw": bool(MAKES[paper][artifact].drawn)}
+    steps = {
+        "measure": bool(MAKES[paper][measured].measured),
+        "table": MAKES[paper][measured].is_table,
+        "draw": bool(MAKES[paper][artifact].drawn),
+    }
     named = {step: artifact if step == "draw" else measured for step, wanted in steps.items() if wanted}
     modules = {
         "measure": [f"papers.{paper}.{MAKES[paper][measured].by}"],

@@ -1,11 +1,11 @@
 """`rediffuse site`: every page from what the pipeline made."""
 
+import io
 from pathlib import Path
 
 import pandas as pd
 
 from rediffuse.files import read_bytes, read_json, write_bytes, write_text
-from rediffuse.papers import tables
 from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
 from rediffuse.provenance import commit
@@ -19,8 +19,7 @@ def build(layout: Layout, preset: Path) -> None:
 
     preset: the YAML file, which the site shows.
     """
-    claims = tables.read(layout.results / "claims.csv", MADE_BY)
-    made = _pages(layout, preset, claims)
+    made = _pages(layout, preset)
     copies = {copy: read_bytes(picture, MADE_BY) for picture, copy in pages.pictures(layout).items()}
     for name, text in made.items():
         write_text(pages.folder(layout) / name, text)
@@ -32,9 +31,9 @@ def build(layout: Layout, preset: Path) -> None:
             path.unlink()
 
 
-def _pages(layout: Layout, preset: Path, claims: pd.DataFrame) -> dict[str, str]:
+def _pages(layout: Layout, preset: Path) -> dict[str, str]:
     """Every page by its name. All is read before any is written."""
-    artifacts = tables.read(layout.results / "artifacts.csv", MADE_BY)
+    claims, artifacts = _texts(layout.results / "claims.csv"), _texts(layout.results / "artifacts.csv")
     records = read_json(layout.results / "provenance.json", MADE_BY)
     made = {"index.html": front.page(layout, claims, artifacts, records), "equations.html": equations.page(layout)}
     sources = source.Sources(pages.sources() | {"preset": preset}, commit())
@@ -43,3 +42,8 @@ def _pages(layout: Layout, preset: Path, claims: pd.DataFrame) -> dict[str, str]
     for (name, chapter), texts in pages.chapters(layout).items():
         made[f"{name}-{chapter}.html"] = chapters.page(layout, name, chapter, texts)
     return made | {f"code/{name}.html": text for name, text in source.pages(layout, sources)}
+
+
+def _texts(path: Path) -> pd.DataFrame:
+    """A CSV of texts."""
+    return pd.read_csv(io.BytesIO(read_bytes(path, MADE_BY)), dtype=str, keep_default_na=False)

@@ -11,7 +11,7 @@ from rediffuse.files import read_bytes
 from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
 from rediffuse.report import directives, pandoc
-from rediffuse.report.site.page import TAGS, render
+from rediffuse.report.site.render import TAGS, render
 from rediffuse.report.words import NAMES, Both, say
 
 TITLES = {"derivation": "The derivation", "code": "Paper, published code, ours"}

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from rediffuse.papers import tables
 from rediffuse.paths import Layout
 from rediffuse.report import links, pandoc
-from rediffuse.report.site.page import render
+from rediffuse.report.site.render import render
 from rediffuse.report.words import say
 
 MATH = re.compile(r"<math.*?</math>", re.DOTALL)

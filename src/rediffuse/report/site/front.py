@@ -10,7 +10,7 @@ from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
 from rediffuse.provenance import unpinned
 from rediffuse.report.gather import TITLES
-from rediffuse.report.site.page import render
+from rediffuse.report.site.render import render
 from rediffuse.report.site.paper import judge, listed
 from rediffuse.report.words import Both, say
 
@@ -23,7 +23,7 @@ class Facts(NamedTuple):
     data: list[dict[str, Any]]
     """As each set's dataset.json says, with its name in the preset."""
     networks: list[dict[str, Any]]
-    """A trained network each: its options and its record."""
+    """A trained network each: its options as `chosen`, and its record."""
     work: dict[str, tuple[int, float]]
     """A kind of job -> how many, and their seconds."""
     hardware: list[str]
@@ -66,10 +66,8 @@ def _facts(layout: Layout, records: dict[str, dict[str, Any]]) -> Facts:
         work[kind] = (n + 1, seconds + record["seconds"])
     pinned = {name: version for record in records.values() for name, version in record["pins"].items()}
     then = {name: version for record in records.values() for name, version in record["libraries"].items()}
-    data = [
-        read_json(layout.dataset(name) / "dataset.json", f"rediffuse prepare {name}") | {"called": name} for name in preset.datasets
-    ]
-    networks = [{"name": name, "options": options} | records[f"train-{name}"] for name, options in (preset.runs | preset.features).items()]
+    data = [read_json(layout.dataset(name) / "dataset.json", f"rediffuse prepare {name}") | {"called": name} for name in preset.datasets]
+    networks = [{"name": name, "chosen": options} | records[f"train-{name}"] for name, options in (preset.runs | preset.features).items()]
     return Facts(
         data,
         networks,

@@ -1,7 +1,7 @@
 """The numbers of a table or figure: ours, the published one beside it, and the difference."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ class Row(NamedTuple):
     """One number; texts that are empty where there is nothing."""
 
     keys: list[str]
-    """In the order of Numbers.keys."""
+    """In the order of Part.keys."""
     metric: str
     unit: str
     ours: str
@@ -28,18 +28,30 @@ class Row(NamedTuple):
     source: str
 
 
-class Numbers(NamedTuple):
-    """A table of measurements."""
+class Part(NamedTuple):
+    """Some rows of a table."""
 
     same: dict[str, str]
-    """What is so in every row of ours."""
+    """What is so in all of them that say anything of it."""
     keys: list[str]
-    """Columns that tell rows apart."""
+    """Columns that tell them apart."""
     rows: list[Row]
 
-    def any(self, column: str) -> bool:
-        """Whether a column holds anything."""
-        return any(getattr(row, column) for row in self.rows)
+    @property
+    def columns(self) -> set[str]:
+        """The columns that hold anything."""
+        return {column for column in Row._fields if any(getattr(row, column) for row in self.rows)}
+
+    @property
+    def comparable(self) -> bool:
+        return all(row.comparable for row in self.rows)
+
+
+class Numbers(NamedTuple):
+    """A table with a number a row: those with a published number beside ours, and the others."""
+
+    compared: Part
+    rest: Part
 
 
 class Plain(NamedTuple):
@@ -49,21 +61,15 @@ class Plain(NamedTuple):
     rows: list[list[str]]
 
 
-def read(path: Path) -> Numbers | Plain | None:
+def numbers(path: Path) -> Numbers | Plain | None:
     """The numbers in a CSV of the results; None if there are too many to be read."""
     table = tables.read(path, "snakemake --cores all")
     if len(table) > MOST:
         return None
     if not {"metric", "value"} <= {*table.columns}:
         return Plain([*table.columns], [[text(value) for value in row] for row in table.itertuples(index=False)])
-    published = table["published"] if "published" in table else pd.Series(float("nan"), table.index)
-    table = table[table["value"].notna() | published.notna()]
-    ours = table[table["value"].notna()]
-    columns = [column for column in table.columns if column not in LEFT_OUT]
-    same = {column: text(ours[column].iloc[0]) for column in columns if len(ours) and ours[column].nunique(dropna=False) == 1}
-    keys = [column for column in columns if column not in same]
-    rows = [_row(row, keys) for row in table.to_dict("records")]
-    return Numbers({column: value for column, value in same.items() if value}, keys, rows)
+    ours, theirs = table["value"].notna(), table.get("published", pd.Series(float("nan"), table.index)).notna()
+    return Numbers(_part(table[ours & theirs]), _part(table[ours ^ theirs]))
 
 
 def text(value: object) -> str:
@@ -73,22 +79,30 @@ def text(value: object) -> str:
     return str(value)
 
 
-def _row(row: dict[str, object], keys: list[str]) -> Row:
+def _part(table: pd.DataFrame) -> Part:
+    columns = [column for column in table.columns if column not in LEFT_OUT]
+    said = {column: [value for value in dict.fromkeys(map(text, table[column])) if value] for column in columns}
+    keys = [column for column in columns if len(said[column]) > 1]
+    same = {column: values[0] for column, values in said.items() if len(values) == 1}
+    return Part(same, keys, [_row(row, keys) for row in table.to_dict("records")])
+
+
+def _row(row: dict[Any, Any], keys: list[str]) -> Row:
     value, theirs = _float(row["value"]), _float(row.get("published"))
-    both = not pd.isna(value) and not pd.isna(theirs)
+    ours, published = not pd.isna(value), not pd.isna(theirs)
     return Row(
         [text(row[key]) for key in keys],
-        str(row["metric"]),
-        str(row.get("unit", "")),
-        "" if pd.isna(value) else tables.number(value, _float(row.get("sd"))),
-        text(row.get("n", "")) if not pd.isna(value) else "",
-        text(row.get("seeds", "")) if not pd.isna(value) else "",
-        "" if pd.isna(theirs) else tables.number(theirs, _float(row.get("published_sd"))),
-        f"{value - theirs:+.3g}".replace("-", "−") if both else "",
-        both and str(row.get("comparable")) == "True",
-        " ".join(filter(None, [str(row.get("published_dataset", "")), f"({row['source']})" if row.get("source") else ""])) if not pd.isna(theirs) else "",
+        row["metric"],
+        row.get("unit", ""),
+        tables.number(value, _float(row.get("sd"))) if ours else "",
+        text(row.get("n", "")) if ours else "",
+        text(row.get("seeds", "")) if ours else "",
+        tables.number(theirs, _float(row.get("published_sd"))) if published else "",
+        f"{value - theirs:+.3g}".replace("-", "−") if ours and published else "",
+        str(row.get("comparable")) == "True",
+        f"{row['published_dataset']}, {row['source']}" if published else "",
     )
 
 
-def _float(value: object) -> float:
-    return float("nan") if value is None or value == "" else float(value)  # type: ignore[arg-type]
+def _float(value: Any) -> float:
+    return float("nan") if value is None or value == "" else float(value)

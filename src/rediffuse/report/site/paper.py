@@ -15,9 +15,10 @@ from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
 from rediffuse.report import links, pandoc, words
 from rediffuse.report.gather import TITLES
-from rediffuse.report.site import behind, numbers
+from rediffuse.report.site.behind import Behind, behind
 from rediffuse.report.site.chapters import fitted, place
-from rediffuse.report.site.page import render
+from rediffuse.report.site.numbers import Numbers, Plain, numbers
+from rediffuse.report.site.render import render
 from rediffuse.report.site.source import Sources
 from rediffuse.report.words import Both
 
@@ -49,8 +50,8 @@ class Artifact(NamedTuple):
     published: str
     picture: Picture | None = None
     table: Markup = Markup()
-    numbers: numbers.Numbers | numbers.Plain | None = None
-    behind: behind.Behind | None = None
+    numbers: Numbers | Plain | None = None
+    behind: Behind | None = None
 
     @property
     def heading(self) -> Both:
@@ -100,8 +101,8 @@ def _full(layout: Layout, paper: str, artifact: Artifact, sources: Sources) -> A
     text, data = layout.artifact(paper, f"{artifact.name}.md"), layout.artifact(paper, f"{artifact.name}.csv")
     return artifact._replace(
         table=_table(text, sources) if MAKES[paper][artifact.name].is_table else Markup(),
-        numbers=numbers.read(data) if data.name in MAKES[paper][artifact.name].shown(artifact.name) else None,
-        behind=behind.of(layout, paper, artifact.name, sources),
+        numbers=numbers(data) if data.name in MAKES[paper][artifact.name].shown(artifact.name) else None,
+        behind=behind(layout, paper, artifact.name, sources),
     )
 
 

@@ -16,7 +16,7 @@ from pygments.lexers import PythonLexer, YamlLexer
 from rediffuse.files import read_bytes
 from rediffuse.paths import Layout
 from rediffuse.provenance import PACKAGE
-from rediffuse.report.site.page import render
+from rediffuse.report.site.render import render
 from rediffuse.report.words import Both, say
 
 ROOT = PACKAGE.parents[1]
