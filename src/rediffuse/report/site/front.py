@@ -10,9 +10,9 @@ from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
 from rediffuse.provenance import unpinned
 from rediffuse.report.gather import TITLES
-from rediffuse.report.site.render import render
 from rediffuse.report.site.paper import judge, listed
-from rediffuse.report.words import Both, say
+from rediffuse.report.site.render import render
+from rediffuse.report.words import Both
 
 VERDICTS = ("held", "not held", "not tested")
 
