@@ -72,9 +72,8 @@ def _is_look(path: Path) -> bool:
 
 def _named_tests() -> Iterable[Path]:
     texts = [path.read_text(encoding="utf-8") for path in sorted(PACKAGE.glob("papers/*/ledger.csv"))]
-    return [
-        ROOT / name for name in sorted({name for text in texts for name in re.findall(r"tests/\w+\.py", text)}) if (ROOT / name).is_file()
-    ]
+    named = sorted({name for text in texts for name in re.findall(r"tests/\w+\.py", text)})
+    return [ROOT / name for name in named if (ROOT / name).is_file()]
 
 
 def _module(path: Path) -> list[str]:

@@ -232,7 +232,7 @@ def report(layout: Layout) -> Recipe:
 
 
 def site(layout: Layout) -> Recipe:
-    """The pages that show it all. Source is shown as it was when they were made, and is no input: an edit of a docstring changes no result."""
+    """The pages that show it all. Source is shown as it was when they were made, and is no input: a docstring changes no result."""
     inputs = {
         "report": [layout.results / name for name in (*REPORT, "equations.csv")],
         "papers": [path for paper in layout.papers for path in [*shown(layout, paper), *_behind(layout, paper)]],

@@ -38,14 +38,11 @@ def behind(layout: Layout, paper: str, artifact: str, sources: Sources) -> Behin
     path = layout.artifact(paper, f"{artifact}.json")
     about = read_json(path, MADE_BY)
     measured = layout.measured_for(paper, artifact)
-    steps = {
-        "measure": bool(MAKES[paper][measured].measured),
-        "table": MAKES[paper][measured].is_table,
-        "draw": bool(MAKES[paper][artifact].drawn),
-    }
+    makes = MAKES[paper][measured]
+    steps = {"measure": bool(makes.measured), "table": makes.is_table, "draw": bool(MAKES[paper][artifact].drawn)}
     named = {step: artifact if step == "draw" else measured for step, wanted in steps.items() if wanted}
     modules = {
-        "measure": [f"papers.{paper}.{MAKES[paper][measured].by}"],
+        "measure": [f"papers.{paper}.{makes.by}"],
         "table": [f"papers.{paper}.tables"],
         "draw": [f"figures.{paper}", f"figures.{paper}_images"],
     }

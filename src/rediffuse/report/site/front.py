@@ -9,8 +9,7 @@ from rediffuse.files import read_json
 from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
 from rediffuse.provenance import unpinned
-from rediffuse.report.gather import TITLES
-from rediffuse.report.site.paper import judge, listed
+from rediffuse.report.site.paper import full_title, judge, listed
 from rediffuse.report.site.render import render
 from rediffuse.report.words import Both
 
@@ -47,7 +46,7 @@ def page(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, records:
         layout.papers,
         0,
         preset=layout.name,
-        titles=TITLES,
+        titles={paper: full_title(paper) for paper in layout.papers},
         claims=judged,
         verdicts=VERDICTS,
         counts={paper: Counter(row["verdict"] for row in judged if row["paper"] == paper) for paper in layout.papers},

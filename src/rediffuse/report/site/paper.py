@@ -10,10 +10,11 @@ from PIL import Image
 
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes
+from rediffuse.papers.ledger import split
 from rediffuse.papers.makes import MAKES
 from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
-from rediffuse.report import links, pandoc, words
+from rediffuse.report import pandoc, words
 from rediffuse.report.gather import TITLES
 from rediffuse.report.site.behind import Behind, behind
 from rediffuse.report.site.chapters import fitted, place
@@ -59,24 +60,29 @@ class Artifact(NamedTuple):
 
 
 def page(layout: Layout, paper: str, claims: pd.DataFrame, artifacts: pd.DataFrame, sources: Sources) -> str:
-    title = Both(TITLES[paper], TITLES[paper])
     judged = judge(claims)
     return render(
         "paper",
-        title,
+        Both(TITLES[paper], TITLES[paper]),
         layout.papers,
         0,
         paper=paper,
+        full_title=full_title(paper),
         claims=judged,
         artifacts=[_full(layout, paper, each, sources) for each in listed(layout, paper, artifacts)],
         chapters=[chapter for name, chapter in pages.chapters(layout) if name == paper],
     )
 
 
+def full_title(paper: str) -> str:
+    """A paper's own title, without authors and year."""
+    return re.split(r"(?<=\d{4}), ", TITLES[paper], maxsplit=1)[1]
+
+
 def judge(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Claims with their sentence in both languages, and the artifacts that they are about."""
     return [
-        row | {"sentence": words.claim(row["paper"], row["id"], row["claim"]), "concerns": words.concerns(row["paper"], row["id"])}
+        {**row, "sentence": words.claim(row["paper"], row["id"], row["claim"]), "concerns": words.concerns(row["paper"], row["id"])}
         for row in claims.to_dict("records")
     ]
 
@@ -130,7 +136,7 @@ def _table(path: Path, sources: Sources) -> Markup:
     _, _, text = read_bytes(path, "snakemake --cores all").decode().partition("\n")
 
     def linked(match: re.Match[str]) -> str:
-        module, name = links.split(match[1])
+        module, name = split(match[1])
         to = sources.link(module, name)
         return f'<a href="{to}">{match[0]}</a>' if to else match[0]
 

@@ -48,7 +48,7 @@ class Sources:
         return {name: list(_anchors(self.files[name], text)) for name, text in self.texts.items()}
 
     def link(self, name: str, anchor: str) -> str:
-        """Where something in a file is shown, from the site's folder; the file's top if there is no such thing in it; "" for no such file."""
+        """Where something in a file is shown, from the site's folder; the file's top if it has no such thing; "" for no such file."""
         if name not in self.files:
             return ""
         there = any(each.name == anchor for each in self.anchors[name])

@@ -1,7 +1,7 @@
 """The report's words in English and Chinese: of its interface, of the papers' claims and of the titles of their tables and figures.
 
-interface.csv is keyed by the English word, claims.csv and titles.csv by the paper's own ids; `en` there is the sentence that was translated:
-where the paper's CSV says something else by now, the English stands in both languages (and a test fails).
+interface.csv is keyed by the English word, claims.csv and titles.csv by the paper's own ids; `en` there is the sentence that was
+translated: where the paper's CSV says something else by now, the English stands in both languages (and a test fails).
 """
 
 import csv
