@@ -23,7 +23,7 @@ from rediffuse.report.site.render import render
 from rediffuse.report.site.source import Sources
 from rediffuse.report.words import Both
 
-CODE = re.compile(r"<code>((?:[a-z]\w*\.)+\w+)</code>")
+CODE = re.compile(r"<code>((?:\w+\.)+\w+)</code>")
 
 
 class Picture(NamedTuple):
@@ -82,7 +82,11 @@ def full_title(paper: str) -> str:
 def judge(claims: pd.DataFrame) -> list[dict[str, Any]]:
     """Claims with their sentence in both languages, and the artifacts that they are about."""
     return [
-        {**row, "sentence": words.claim(row["paper"], row["id"], row["claim"]), "concerns": words.concerns(row["paper"], row["id"])}
+        {
+            **{str(key): value for key, value in row.items()},
+            "sentence": words.claim(row["paper"], row["id"], row["claim"]),
+            "concerns": words.concerns(row["paper"], row["id"]),
+        }
         for row in claims.to_dict("records")
     ]
 
