@@ -250,7 +250,9 @@ def test_a_sentence_that_changed_stands_in_english_until_it_is_translated() -> N
 
 
 def test_the_interfaces_words_are_all_used_and_all_there() -> None:
-    texts = [path.read_text(encoding="utf-8") for path in pages.LOOKS.rglob("*") if path.suffix in (".html", ".py")]
+    texts = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "src/rediffuse/report/site").rglob("*") if path.suffix in (".html", ".py")
+    ]
     text = "\n".join(texts)
     literal = set(re.findall(r'\b(?:say|word)\("([^"]+)"\)', text))
     assert literal <= words.interface().keys()

@@ -10,7 +10,6 @@ from rediffuse.paths import Layout
 from rediffuse.provenance import PACKAGE
 
 ROOT = PACKAGE.parents[1]
-LOOKS = PACKAGE / "report/site"
 CHAPTERS = ("derivation", "code")
 LANGUAGES = {"en": "", "zh": ".zh-CN"}
 """Language -> what the name of a chapter in it ends with."""
@@ -63,7 +62,8 @@ def weekly() -> list[str]:
 
 def looks() -> list[Path]:
     """Templates, style, script and words of the pages."""
-    return [_here(path) for path in sorted([*LOOKS.rglob("*"), *(PACKAGE / "report/words").glob("*")]) if _is_look(path)]
+    paths = [path for room in ("site", "words", "static") for path in (PACKAGE / "report" / room).rglob("*")]
+    return [_here(path) for path in sorted(paths) if _is_look(path)]
 
 
 def _is_look(path: Path) -> bool:

@@ -235,14 +235,15 @@ def site(layout: Layout) -> Recipe:
     """The pages that show it all. Source is shown as it was when they were made, and is no input: a docstring changes no result."""
     inputs = {
         "report": [layout.results / name for name in (*REPORT, "equations.csv")],
-        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), *_behind(layout, paper)]],
+        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), *_behind(layout, paper), *_arrays(layout, paper)]],
         "data": [layout.dataset(name) / "dataset.json" for name in layout.preset.datasets],
         "chapters": [path for texts in pages.chapters(layout).values() for path in texts.values()],
         "looks": pages.looks(),
     }
     words, record = f"Build the site {layout.results}/report/index.html", layout.results / "site.json"
-    libraries = ("jinja2", "pandas", "pygments", "pypandoc-binary")
-    return Recipe("site", "site", "site", words, record, inputs, {"site": pages.files(layout)}, ("report.site.build",), libraries)
+    libraries, options = ("jinja2", "pandas", "pygments", "pypandoc-binary"), {"weekly": pages.weekly()}
+    outputs, modules = {"site": pages.files(layout)}, ("report.site.build",)
+    return Recipe("site", "site", "site", words, record, inputs, outputs, modules, libraries, options)
 
 
 # --- all of them ---
@@ -278,6 +279,12 @@ def shown(layout: Layout, paper: str) -> list[Path]:
 def _behind(layout: Layout, paper: str) -> list[Path]:
     """What says what stands behind the tables and figures of a paper."""
     return [layout.artifact(paper, f"{artifact}.json") for artifact in asked(layout, paper)]
+
+
+def _arrays(layout: Layout, paper: str) -> list[Path]:
+    """What pictures that move show."""
+    measured = [path for artifact in asked(layout, paper) for path in _measured(layout, paper, artifact)]
+    return [path for path in measured if path.suffix == ".npz"]
 
 
 def published(paper: str, name: str) -> Path:

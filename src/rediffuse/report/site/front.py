@@ -7,7 +7,7 @@ import pandas as pd
 
 from rediffuse.files import read_json
 from rediffuse.paths import Layout
-from rediffuse.pipeline import pages
+from rediffuse.pipeline import pages, recipes
 from rediffuse.provenance import unpinned
 from rediffuse.report.site.paper import full_title, judge, listed
 from rediffuse.report.site.render import render
@@ -53,7 +53,7 @@ def page(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, records:
         artifacts=shown,
         chapters=[*pages.chapters(layout)],
         facts=_facts(layout, records),
-        weekly=pages.weekly(),
+        weekly=recipes.site(layout).options["weekly"],
     )
 
 
