@@ -62,7 +62,9 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        recipes.report(LAYOUT).makes + recipes.equations(LAYOUT).makes,
+        recipes.report(LAYOUT).makes,
+        recipes.equations(LAYOUT).makes,
+        recipes.site(LAYOUT).makes,
     message:
         f"Everything of the preset {LAYOUT.name} is made"
 

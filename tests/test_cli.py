@@ -21,6 +21,7 @@ COMMANDS = [
     "figure",
     "claims",
     "report",
+    "site",
     "import-weights",
     "encode",
     "interpolate",

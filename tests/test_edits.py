@@ -184,6 +184,9 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
         after("ddim-table-table1", "ddim-table-table1_released"),
     ),
     "a claim's wording": (append("src/rediffuse/papers/ddim/claims.csv", "\n"), after("ddim-claims")),
+    "the look of the pages": (append("src/rediffuse/report/site/site.css", "\n"), {"site"}),
+    "the code of the pages": (append("src/rediffuse/report/site/front.py", UNUSED), {"site"}),
+    "a word of the pages": (replace("src/rediffuse/report/words/interface.csv", "图集", "图库"), {"site"}),
     "a preset of one's own": (lambda folder: shutil.copyfile(folder / "config/smoke.yaml", folder / "config/mine.yaml"), set()),
     "a new option with its default": (
         replace(

@@ -80,12 +80,12 @@ def test_shades_of_one_meaning_are_apart_in_grey_and_from_another_ones() -> None
 def drawn(tiny_results: Callable[[str], Path]) -> Iterator[Drawn]:
     """Every figure of every paper in the place where it would be written, (paper, artifact) -> figure, after a first drawing."""
     figures: Drawn = {}
-    before = Path.cwd()
+    before, made = Path.cwd(), {paper: tiny_results(paper) for paper in MAKES}
     with pytest.MonkeyPatch.context() as patch, plt.rc_context({"figure.max_open_warning": 0}):
         patch.setattr(style, "save", lambda figure, path: figures.update({(path.parent.name, path.stem): figure}))
         patch.setattr(style, "save_animation", lambda *_: None)
         for paper in MAKES:
-            os.chdir(tiny_results(paper))
+            os.chdir(made[paper])
             layout = Layout("tiny", load_preset(Path("tiny.yaml")))
             for draw in import_module(f"rediffuse.figures.{paper}").FIGURES.values():
                 draw(layout)

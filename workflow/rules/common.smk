@@ -71,8 +71,9 @@ def where_to_look():
     return "\n".join(
         [
             f"\nDone: the preset {LAYOUT.name}. Where to look:",
-            f"  {results}/summary.md     every table and figure with the published numbers, on one page",
-            f"  {results}/claims.csv     which claims of the three papers held, and why not",
-            f"  {results}/artifacts.csv  every numbered table and figure: made, or what it needs",
+            f"  {results}/report/index.html  all of it as pages, in English and Chinese: open it in a browser, from disk",
+            f"  {results}/summary.md         every table and figure with the published numbers, on one page",
+            f"  {results}/claims.csv         which claims of the three papers held, and why not",
+            f"  {results}/artifacts.csv      every numbered table and figure: made, or what it needs",
         ]
     )

@@ -1,4 +1,4 @@
-# Claims and verdicts, and what all papers' results are gathered into.
+# Claims and verdicts, what all papers' results are gathered into, and the site that shows it.
 
 
 rule claims:
@@ -50,3 +50,20 @@ rule report:
         "Gather metrics, and the page of all tables and figures"
     shell:
         "rediffuse report > {log} 2>&1"
+
+
+rule site:
+    input:
+        **recipes.site(LAYOUT).inputs,
+    output:
+        **recipes.site(LAYOUT).outputs,
+        record=recipes.site(LAYOUT).record,
+    log:
+        LOGS / "site.log",
+    localrule: True
+    params:
+        recipe=current(recipes.site(LAYOUT)),
+    message:
+        recipes.site(LAYOUT).words
+    shell:
+        "rediffuse site > {log} 2>&1"

@@ -219,3 +219,16 @@ def report(preset: PresetOption = "laptop") -> None:
 
     with recorded(recipes.report(layout), layout.name):
         gather(layout)
+
+
+@app.command()
+def site(preset: PresetOption = "laptop") -> None:
+    """Build the site: every claim, table, figure, equation and chapter, from what was made. It opens from disk: report/index.html."""
+    layout = layout_of(preset)
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+    from rediffuse.presets import preset_path
+    from rediffuse.report.site.build import build
+
+    with recorded(recipes.site(layout), layout.name):
+        build(layout, preset_path(preset))

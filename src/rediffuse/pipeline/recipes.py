@@ -17,6 +17,7 @@ from rediffuse.datasets import folder
 from rediffuse.papers import ledger
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import pages
 
 PARAMS = ("command", "options", "code", "pins")
 REPORT = ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "provenance.json", "summary.md")
@@ -244,12 +245,27 @@ def equations(layout: Layout) -> Recipe:
     )
 
 
+def site(layout: Layout) -> Recipe:
+    """The pages that show it all. Source is shown as it was when they were made, and is no input: a docstring changes no result."""
+    inputs = {
+        "report": [layout.results / name for name in (*REPORT, "equations.csv")],
+        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), *_behind(layout, paper), *_arrays(layout, paper)]],
+        "data": [layout.dataset(name) / "dataset.json" for name in layout.preset.datasets],
+        "chapters": [path for texts in pages.chapters(layout).values() for path in texts.values()],
+        "looks": pages.looks(),
+    }
+    words, record = f"Build the site {layout.results}/report/index.html", layout.results / "site.json"
+    libraries, options = ("jinja2", "pandas", "pygments", "pypandoc-binary"), {"weekly": pages.weekly()}
+    outputs, modules = {"site": pages.files(layout)}, ("report.site.build",)
+    return Recipe("site", "site", "site", words, record, inputs, outputs, modules, libraries, options)
+
+
 # --- all of them ---
 
 
 def jobs(layout: Layout) -> list[Recipe]:
     """Every job of a preset, each after those whose files it reads."""
-    return [*before_report(layout), report(layout), equations(layout)]
+    return [*before_report(layout), report(layout), equations(layout), site(layout)]
 
 
 def before_report(layout: Layout) -> Iterator[Recipe]:
@@ -272,6 +288,17 @@ def shown(layout: Layout, paper: str) -> list[Path]:
         return []
     names = [name for artifact in asked(layout, paper) for name in MAKES[paper][artifact].shown(artifact)]
     return [layout.artifact(paper, name) for name in names]
+
+
+def _behind(layout: Layout, paper: str) -> list[Path]:
+    """What says what stands behind the tables and figures of a paper."""
+    return [layout.artifact(paper, f"{artifact}.json") for artifact in asked(layout, paper)]
+
+
+def _arrays(layout: Layout, paper: str) -> list[Path]:
+    """What pictures that move show."""
+    measured = [path for artifact in asked(layout, paper) for path in _measured(layout, paper, artifact)]
+    return [path for path in measured if path.suffix == ".npz"]
 
 
 def published(paper: str, name: str) -> Path:
