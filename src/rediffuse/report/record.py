@@ -53,6 +53,7 @@ def stages(layout: Layout, path: Path) -> dict[str, Any]:
     options = _options(layout)
     results = layout.results.as_posix()
     made = ["claims.csv", "artifacts.csv", "timings.json", "summary.md", "provenance.json", "report.json", "measurements", *layout.papers]
+    made += ["equations.csv", "equations.json"]
 
     def stage(target: str, needs: list[str], keys: list[str], outs: list[str]) -> dict[str, Any]:
         return {

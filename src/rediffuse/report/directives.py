@@ -1,0 +1,248 @@
+"""Directives of chapters and weekly reports: figures, tables, claims, numbers and equations that the pipeline made, by their names.
+
+    {{figure ddpm/fig5}}  {{figure ddpm/fig5 | a caption}}  {{table ddpm/table1}}  {{claim ddpm/table2-order}}  {{equation ddpm/12}}
+    {{metric ddpm/table1 | Ours (L_simple), split=test, NLL}}
+
+All but a metric stand on a line of their own. What follows a metric's bar are parts of its key in metrics.json; one key alone has them.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rediffuse.errors import UserError
+from rediffuse.files import read_json
+from rediffuse.papers import ledger, tables
+from rediffuse.papers.makes import MAKES
+from rediffuse.paths import Layout
+from rediffuse.report import links
+
+MADE_BY = "snakemake --cores all"
+KINDS = ("figure", "table", "claim", "metric", "equation")
+FORM = "{{figure | table | claim | metric | equation PAPER/NAME}}"
+NAMES = {"sohl2015": "Sohl-Dickstein et al. 2015", "ddpm": "Ho et al. 2020", "ddim": "Song et al. 2020"}
+WORDS = {
+    "en": {
+        "absent": "(not measured by this preset)",
+        "figure": "Figure",
+        "table": "Table",
+        "equation": "Equation",
+        "function": "function",
+        "test": "checked by",
+        "passed": "passed",
+        "failed": "failed",
+        "measured": "Measured here",
+        "verdict": "Verdict",
+    },
+    "zh": {
+        "absent": "（此预设未测量）",
+        "figure": "图",
+        "table": "表",
+        "equation": "公式",
+        "function": "函数",
+        "test": "由测试检验",
+        "passed": "通过",
+        "failed": "未通过",
+        "measured": "本次测得",
+        "verdict": "结论",
+    },
+}
+VERDICTS = {"held": "成立", "not held": "不成立", "not tested": "未检验"}
+DIRECTIVE = re.compile(r"\{\{(.*?)\}\}")
+CODE = re.compile(r"(`+).+?\1")
+
+
+@dataclass(frozen=True)
+class Directive:
+    """One directive of a text."""
+
+    kind: str
+    paper: str
+    name: str
+    words: str
+    """What follows the bar."""
+    source: Path
+    line: int
+
+    @property
+    def where(self) -> str:
+        return f"{self.source}:{self.line}: {self.kind} {self.paper}/{self.name}"
+
+
+def of(text: str, source: Path) -> list[Directive]:
+    """The directives of a text, those in code left out. Raises UserError, with file and line, for one that is malformed."""
+    return [directive for _, found in _lines(text, source) for directive, _ in found]
+
+
+def expand(text: str, source: Path, layout: Layout, language: str, place: Callable[[Path], str], absent: bool) -> str:
+    """A text with what its directives name in their places, as Markdown.
+
+    source: the file of which errors tell. language: "en" or "zh".
+    place: a file of the results -> what a link or a picture shall name; "" for no link.
+    absent: whether what the preset does not measure is said to be absent; else it is an error.
+    Raises UserError, with file and line, for a malformed directive and for one that names what is not there.
+    """
+    shown = Shown(layout, language, place, absent)
+    return "\n".join(_expanded(line, found, shown) for line, found in _lines(text, source)) + "\n"
+
+
+def _expanded(line: str, found: list[tuple[Directive, re.Match[str]]], shown: "Shown") -> str:
+    for directive, match in reversed(found):
+        if directive.kind != "metric" and line.strip() != match[0]:
+            raise UserError(f"{directive.where}: found in a line with other text; expected a line of its own")
+        line = line[: match.start()] + shown.show(directive) + line[match.end() :]
+    return line
+
+
+def _lines(text: str, source: Path) -> Iterator[tuple[str, list[tuple[Directive, re.Match[str]]]]]:
+    """Every line, and the directives in it."""
+    fenced = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if re.match(r"\s*(```|~~~)", line):
+            fenced = not fenced
+        hidden = [match.span() for match in CODE.finditer(line)]
+        found = [] if fenced else [match for match in DIRECTIVE.finditer(line) if not any(a <= match.start() < b for a, b in hidden)]
+        yield line, [(_directive(match, source, number), match) for match in found]
+
+
+def _directive(match: re.Match[str], source: Path, line: int) -> Directive:
+    what, _, words = match[1].partition("|")
+    kind, _, named = what.strip().partition(" ")
+    paper, _, name = named.strip().partition("/")
+    if kind not in KINDS or paper not in MAKES or not name:
+        raise UserError(f"{source}:{line}: found {match[0]}; expected {FORM}, PAPER one of {', '.join(MAKES)}")
+    return Directive(kind, paper, name, words.strip(), source, line)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the pipeline made, as Markdown."""
+
+    layout: Layout
+    language: str
+    place: Callable[[Path], str]
+    absent: bool
+
+    def show(self, directive: Directive) -> str:
+        kinds = {"figure": self._figure, "table": self._table, "claim": self._claim, "metric": self._metric, "equation": self._equation}
+        return kinds[directive.kind](directive)
+
+    @property
+    def _words(self) -> dict[str, str]:
+        return WORDS[self.language]
+
+    @cached_property
+    def _metrics(self) -> dict[str, Any]:
+        return read_json(self.layout.results / "metrics.json", MADE_BY)
+
+    def _figure(self, at: Directive) -> str:
+        if not self._asked(at, "figure", [name for name, makes in MAKES[at.paper].items() if makes.drawn]):
+            return self._none(at)
+        names = [f"{at.name}.zh.png"] * (self.language == "zh") + [f"{at.name}.png"]
+        drawn = [self.layout.artifact(at.paper, name) for name in names]
+        picture = next((path for path in drawn if path.is_file()), None)
+        if picture is None:
+            raise UserError(f"{at.where}: {drawn[-1]}: not found; expected it made: {MADE_BY}")
+        caption = at.words or f"{NAMES[at.paper]}, {self._called(at.paper, at.name)}"
+        return f"![{_escaped(caption)}]({self.place(picture)}){{.figure}}"
+
+    def _table(self, at: Directive) -> str:
+        if not self._asked(at, "table", [name for name, makes in MAKES[at.paper].items() if makes.is_table]):
+            return self._none(at)
+        path = self.layout.artifact(at.paper, f"{at.name}.md")
+        if not path.is_file():
+            raise UserError(f"{at.where}: {path}: not found; expected it made: {MADE_BY}")
+        title, _, rest = path.read_text(encoding="utf-8").partition("\n")
+        return f"**{at.words or title.lstrip('# ')}**\n{rest}"
+
+    def _claim(self, at: Directive) -> str:
+        known = tables.published(at.paper, "claims").set_index("id")
+        if at.name not in known.index:
+            raise UserError(f"{at.where}: not found; expected one of {', '.join(known.index)}")
+        path = self.layout.artifact(at.paper, "claims.csv")
+        if at.paper not in self.layout.papers:
+            return self._none(at)
+        (row,) = (row for row in tables.read(path, MADE_BY).to_dict("records") if row["id"] == at.name)
+        verdict, stop = (VERDICTS[row["verdict"]], "。") if self.language == "zh" else (row["verdict"], ".")
+        lines = [f"**{row['claim']}** ({row['source']})"]
+        lines += [f"{self._words['measured']}: {row['measured']}{stop}"] * bool(row["measured"])
+        lines += [f"{self._words['verdict']}: **{verdict}**" + (f" ({row['why']})" if row["why"] else "") + stop]
+        return f"::: {{.claim .verdict-{row['verdict'].replace(' ', '-')}}}\n" + "\n\n".join(map(_plain, lines)) + "\n:::"
+
+    def _metric(self, at: Directive) -> str:
+        known = [name for name in MAKES[at.paper] if name in self._metrics.get(at.paper, {})]
+        if at.name not in MAKES[at.paper] or (at.name not in known and not self.absent):
+            raise UserError(f"{at.where}: not found; expected one of {', '.join(known)}")
+        keys = self._metrics.get(at.paper, {}).get(at.name, {})
+        asked = at.words.split(", ")
+        found = [key for key in keys if all(any(part in (each, each.partition("=")[2]) for each in key.split(", ")) for part in asked)]
+        found = [key for key in found if len(key.split(", ")) == len(asked)] or found
+        if len(found) != 1:
+            if self.absent and not found:
+                return self._words["absent"]
+            which = f"{len(found)} values, {'; '.join(found[:3])}" if found else f"no value of {'; '.join(list(keys)[:3])}, ..."
+            raise UserError(f"{at.where} | {at.words}: found {which}; expected the parts of one key of metrics.json")
+        return f"{keys[found[0]]:.4g}"
+
+    def _equation(self, at: Directive) -> str:
+        try:
+            equation = ledger.find(at.paper, at.name)
+        except UserError as error:
+            raise UserError(f"{at.source}:{at.line}: {error}") from None
+        words, report = self._words, self.layout.results / "report"
+        code = _link(f"`{equation.function}`", self.place(report / links.code(equation.function)))
+        tests = ", ".join(_link(f"`{test.partition('::')[2]}`", self.place(report / links.test(test))) for test in equation.tests)
+        passed = self._passed.get((at.paper, at.name))
+        state = "" if passed is None else f" ({words['passed' if passed else 'failed']})"
+        meaning = equation.meaning_zh if self.language == "zh" else equation.meaning
+        number = f"{NAMES[at.paper]}, ({equation.number})" if equation.number[0].isdigit() else f"{NAMES[at.paper]}, {equation.number}"
+        below = f"**{number}** {meaning} {words['function']}: {code}; {words['test']}: {tests}{state}."
+        return f"::: {{.equation}}\n$$\n{equation.formula}\n$$\n\n{below}\n:::"
+
+    @cached_property
+    def _passed(self) -> dict[tuple[str, str], bool]:
+        path = self.layout.results / "equations.csv"
+        if not path.is_file():
+            return {}
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+        return {(row["paper"], row["number"]): row["passed"] == "True" for row in rows}
+
+    def _asked(self, at: Directive, kind: str, known: list[str]) -> bool:
+        """Whether the preset makes it."""
+        if at.name not in known:
+            raise UserError(f"{at.where}: not found; expected one of {', '.join(known)}")
+        if at.paper in self.layout.papers and self.layout.asks(at.paper, at.name):
+            return True
+        if not self.absent:
+            raise UserError(f"{at.where}: not found; expected a {kind} that the preset {self.layout.name} makes")
+        return False
+
+    def _none(self, at: Directive) -> str:
+        return f"*{NAMES[at.paper]}, {self._called(at.paper, at.name)}: {self._words['absent']}*"
+
+    def _called(self, paper: str, name: str) -> str:
+        """Figure 5, Table App.1; or the title of one of our own."""
+        titles = tables.published(paper, "artifacts").set_index("artifact")["title"]
+        for kind, short in (("figure", "fig"), ("table", "table")):
+            if name.startswith(short) and not titles.get(name, "").startswith("(ours)"):
+                number = re.sub(r"^([a-z]+)(\d)", lambda match: f"{match[1].capitalize()}.{match[2]}", name.removeprefix(short).lstrip("_"))
+                return f"{self._words[kind]} {number}"
+        return str(titles.get(name, name)).removeprefix("(ours) ")
+
+
+def _link(text: str, target: str) -> str:
+    return f"[{text}]({target})" if target else text
+
+
+def _escaped(caption: str) -> str:
+    return caption.replace("[", "\\[").replace("]", "\\]")
+
+
+def _plain(line: str) -> str:
+    """Measured and generated text is no Markdown of its own: its special signs are escaped, bold aside."""
+    return re.sub(r"(?<!\*)([|_~^<>\[\]])", r"\\\1", line)
