@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse import interrupts, provenance
+from rediffuse import interrupts, provenance, weeklies
 from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
 from rediffuse.papers.makes import MAKES, asked
@@ -50,6 +50,7 @@ wildcard_constraints:
     samples="[A-Za-z0-9-]+?",
     shard="[0-9]+",
     shards="[0-9]+",
+    date="[0-9]{4}-[0-9]{2}-[0-9]{2}",
 
 
 include: "workflow/rules/common.smk"
@@ -63,6 +64,7 @@ rule all:
     default_target: True
     input:
         recipes.report(LAYOUT).makes,
+        [path for recipe in recipes.weekly_reports(LAYOUT) for path in recipe.makes],
     message:
         f"Everything of the preset {LAYOUT.name} is made"
 
@@ -86,6 +88,13 @@ rule samples:
         [shard for name in PRESET.samples for shard in LAYOUT.shards(name)],
     message:
         "All samples are drawn"
+
+
+rule weekly:
+    input:
+        [path for name in weeklies.names() for path in recipes.weekly(LAYOUT, name).makes],
+    message:
+        "All weekly reports are rendered"
 
 
 onstart:

@@ -125,30 +125,33 @@ def _front(path: Path, raw: dict[Any, Any], lines: dict[str, int]) -> Front:
         raise UserError(f"{path}:{lines.get(key.partition('.')[0], 1)}: {key}: {what}{hint}") from None
 
 
-def baseline(weekly: Weekly) -> str | None:
-    """The whole hash of the commit since which a report tells progress; None if it is the first, or nothing here is under git.
+def mark(weekly: Weekly, key: Literal["baseline", "revision"]) -> str | None:
+    """The git revision that a key stands for; None for none: of the first report, and where nothing is under git.
 
-    Raises UserError, with file and line, if the revision does not exist.
+    Whether there is such a revision is another question (`commit`). Raises nothing.
     """
-    wanted = weekly.front.baseline
+    wanted: str | None = getattr(weekly.front, key)
     if not wanted or not revisions.here():
         return None
     if wanted != LAST:
-        return revision(weekly, "baseline")
+        return wanted
     before = [name for name in names() if name < weekly.name]
-    if not before:
-        raise UserError(f"{weekly.at('baseline')}: found {LAST}, and no report before it; expected a git revision, or nothing: it is the first")
-    if (commit := revisions.brought(path_of(before[-1]))) is None:
-        raise UserError(f"{weekly.at('baseline')}: {path_of(before[-1])} is in no commit; expected it committed, or a git revision")
-    return commit
+    return revisions.brought(path_of(before[-1])) if before else None
 
 
-def revision(weekly: Weekly, key: Literal["baseline", "revision"]) -> str | None:
-    """The whole hash of the commit that a key names; None if it names none. Raises UserError, with file and line, if there is no such."""
-    wanted = getattr(weekly.front, key)
-    if wanted is None or not revisions.here():
+def commit(weekly: Weekly, key: Literal["baseline", "revision"]) -> str | None:
+    """The whole hash of the commit that a key names; None for none, as of `mark`.
+
+    Raises UserError, with file and line, if there is no such commit.
+    """
+    wanted: str | None = getattr(weekly.front, key)
+    if not wanted or not revisions.here():
         return None
-    if (commit := revisions.resolve(wanted)) is None:
+    if (named := mark(weekly, key)) is None:
+        before = [path_of(name) for name in names() if name < weekly.name]
+        found = f"{before[-1]} is in no commit; expected it committed" if before else "no report is before this one; expected nothing here"
+        raise UserError(f"{weekly.at(key)}: found {wanted}, and {found}, or a git revision")
+    if (whole := revisions.resolve(named)) is None:
         deeper = " (this clone is a shallow one: git fetch --unshallow)" * revisions.shallow()
         raise UserError(f"{weekly.at(key)}: found {wanted}, which git does not know{deeper}; expected a revision, or {LAST}")
-    return commit
+    return whole

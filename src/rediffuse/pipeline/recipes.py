@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rediffuse import provenance
+from rediffuse import provenance, revisions, weeklies
 from rediffuse.config import Folder, Options
 from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
+from rediffuse.weeklies import Weekly
 
 PARAMS = ("command", "options", "code", "pins")
 REPORT = ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "provenance.json", "summary.md")
@@ -230,12 +231,60 @@ def report(layout: Layout) -> Recipe:
     return Recipe("report", "report", "report", words, record, inputs, outputs, ("report.gather",), ("pandas",))
 
 
+def weekly(layout: Layout, name: str) -> Recipe:
+    """A weekly report as a page and a document. Raises UserError, with file and line, if its front matter is malformed."""
+    written = weeklies.read(weeklies.path_of(name))
+    page, named = layout.weekly(name), [_named(layout, *each) for each in written.named]
+    inputs = {
+        "text": [written.path],
+        "read": [path for path in (weeklies.LIBRARY, weeklies.ZOTERO) if path.is_file()],
+        "results": [layout.results / file for file in ("metrics.json", "claims.csv", "timings.json")],
+        "named": list(dict.fromkeys(path for paths in named for path in paths)),
+    }
+    # Of git: where progress begins and ends. A commit alone makes no report anew, or each would be stale once it is committed.
+    marks = {key: revisions.resolve(value) for key in ("baseline", "revision") if (value := weeklies.mark(written, key))}
+    outputs = {"page": [page], "document": [page.with_suffix(".docx")]}
+    words, record, modules = f"Render the weekly report {name}", page.with_suffix(".json"), ("report.weekly.render",)
+    options, libraries = {"preset": layout.preset, "revisions": marks}, ("pandas", "pypandoc-binary")
+    command = f"weekly render {written.path}"
+    return Recipe(f"weekly-{name}", "weekly_report", command, words, record, inputs, outputs, modules, libraries, options)
+
+
+def _named(layout: Layout, kind: str, paper: str, name: str) -> list[Path]:
+    """The files that a directive shows. One that the preset does not make has none: to render the report says so, with its line."""
+    if paper not in layout.papers:
+        return []
+    if kind == "claim":
+        return [layout.artifact(paper, "claims.csv")]
+    if kind not in ("figure", "table") or name not in MAKES[paper] or not layout.asks(paper, name):
+        return []
+    suffix = {"figure": ".png", "table": ".md"}[kind]
+    return [layout.artifact(paper, file) for file in MAKES[paper][name].shown(name) if file.endswith(suffix)]
+
+
+def left_out(layout: Layout, written: Weekly) -> str:
+    """Why a weekly report is none of a preset's: it is of other presets, or names what this one does not make. Empty if it is."""
+    if layout.name not in written.front.presets:
+        return f"it is of the presets {', '.join(written.front.presets)}"
+    for kind, paper, name in written.named:
+        known = paper in MAKES and (name in MAKES[paper] or kind in ("claim", "equation"))
+        if known and (paper not in layout.papers or (name in MAKES[paper] and not layout.asks(paper, name))):
+            return f"it names {paper}/{name}, which this preset does not make"
+    return ""
+
+
 # --- all of them ---
 
 
 def jobs(layout: Layout) -> list[Recipe]:
     """Every job of a preset, each after those whose files it reads."""
-    return [*before_report(layout), report(layout)]
+    return [*before_report(layout), report(layout), *weekly_reports(layout)]
+
+
+def weekly_reports(layout: Layout) -> list[Recipe]:
+    """The weekly reports that are the preset's."""
+    written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
+    return [weekly(layout, each.name) for each in written if not left_out(layout, each)]
 
 
 def before_report(layout: Layout) -> Iterator[Recipe]:

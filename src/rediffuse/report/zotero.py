@@ -63,8 +63,8 @@ class Paper(Options):
 class Export(Options):
     """reports/zotero.json: the papers by their citation keys."""
 
-    exported: str
-    """When something in it last changed by an export."""
+    exported: str | None
+    """When something in it last changed by an export; none if nothing in it was exported."""
     library: str
     papers: dict[str, Paper]
 
@@ -72,7 +72,7 @@ class Export(Options):
 def read(path: Path) -> Export:
     """The last export; an empty one if there is none. Raises UserError if it is damaged."""
     if not path.is_file():
-        return Export(exported="", library="", papers={})
+        return Export(exported=None, library="", papers={})
     value = read_json(path, MADE_BY)
     try:
         return Export.model_validate(value, strict=True)
@@ -94,17 +94,18 @@ def pull(library: str, address: str, collection: str | None, bibliography: Path,
     except UserError as error:
         raise UserError(f"{error}; {_kept(last, path)}") from None
     before = _entries(bibliography)
+    entries = {key: entry.strip() for key, entry in entries.items()}
     kept = sorted((last.papers.keys() | before.keys()) - papers.keys())
     for key, paper in last.papers.items():
         if paper.source and key in papers:
             papers[key] = papers[key].model_copy(update={"source": paper.source, "notes": [*papers[key].notes, *paper.notes]})
     papers = dict(sorted((last.papers | papers).items()))
-    text = "\n".join(entry.strip() + "\n" for _, entry in sorted((before | entries).items()))
+    text = "\n".join(entry + "\n" for _, entry in sorted((before | entries).items()))
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     fresh = Export(exported=now, library=library, papers=papers)
     same = fresh.model_copy(update={"exported": last.exported}) == last
     if not same:
-        write_json(path, fresh.model_dump(exclude_none=True))
+        write_json(path, _json(fresh))
     if before | entries != before or not bibliography.is_file():
         write_text(bibliography, text)
     marks = sum(len(paper.annotations) for paper in papers.values())
@@ -113,8 +114,14 @@ def pull(library: str, address: str, collection: str | None, bibliography: Path,
     return told + (f"; kept, though Zotero did not name them: {', '.join(kept)}" if kept else "")
 
 
+def _json(export: Export) -> dict[str, Any]:
+    return {**export.model_dump(), "papers": {key: paper.model_dump(exclude_none=True) for key, paper in export.papers.items()}}
+
+
 def _kept(last: Export, path: Path) -> str:
-    return f"the last export is kept and used: {path}, of {last.exported}" if last.papers else f"there is no export yet in {path}"
+    if not last.papers:
+        return f"there is no export yet in {path}"
+    return f"the last export is used as it is: {path}, of {last.exported}" if last.exported else f"{path} is used as it is"
 
 
 def _papers(library: str, address: str, collection: str | None) -> tuple[dict[str, Paper], dict[str, str]]:
@@ -217,6 +224,6 @@ def _entries(bibliography: Path) -> dict[str, str]:
     text = bibliography.read_text(encoding="utf-8") if bibliography.is_file() else ""
     starts = [match for match in re.finditer(rf"^{ENTRY.pattern}", text, re.MULTILINE)]
     ends = [match.start() for match in starts[1:]] + [len(text)]
-    return {match[2]: text[match.start() : end] for match, end in zip(starts, ends, strict=True)}
+    return {match[2]: text[match.start() : end].strip() for match, end in zip(starts, ends, strict=True)}
 
 

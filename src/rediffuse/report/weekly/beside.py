@@ -1,7 +1,6 @@
 """What was read in a report's week beside its text: the notes and annotations, by the last Zotero export, of the papers that it cites."""
 
 import re
-from datetime import date
 
 from rediffuse.report.zotero import Annotation, Export, Note, Paper
 from rediffuse.weeklies import Weekly
@@ -18,8 +17,8 @@ COLOURS = {
 }
 """The colours that Zotero's reader offers, in words: a swatch alone is nothing to who cannot see it."""
 WORDS = {
-    "en": {"beside": "Read this week", "page": "p. {}", "note": "note", "image": "(a picture)", "source": "{}"},
-    "zh": {"beside": "本周阅读批注", "page": "第 {} 页", "note": "笔记", "image": "（图片）", "source": "{}"},
+    "en": {"beside": "Read this week", "page": "p. {}", "note": "note", "image": "(a picture)"},
+    "zh": {"beside": "本周阅读批注", "page": "第 {} 页", "note": "笔记", "image": "（图片）"},
 }
 
 
@@ -31,12 +30,13 @@ def asides(weekly: Weekly, cited: list[str], export: Export) -> str:
 
 def _aside(paper: Paper, weekly: Weekly) -> str:
     words = WORDS[weekly.front.language]
-    lines = [f"**{words['beside']}: {escaped(paper.title)}**"]
+    head = f"{words['beside']}: {paper.title}"
+    lines = [f"**{escaped(head)}**"]
     lines += [escaped(f"({paper.source})")] * bool(paper.source)
     for each in _dated(paper, weekly):
         lines.append(_annotation(each, weekly.front.language) if isinstance(each, Annotation) else _note(each, words))
     quoted = "\n>\n".join(f"> {line}" for line in lines)
-    return f'<aside class="reading" aria-label="{_attribute(f"{words["beside"]}: {paper.title}")}">\n\n{quoted}\n\n</aside>\n'
+    return f'<aside class="reading" aria-label="{_attribute(head)}">\n\n{quoted}\n\n</aside>\n'
 
 
 def _dated(paper: Paper, weekly: Weekly) -> list[Annotation | Note]:
@@ -74,7 +74,3 @@ def escaped(text: str) -> str:
 def _attribute(text: str) -> str:
     return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
-
-def days(first: date, last: date, language: str) -> str:
-    """A period in words."""
-    return f"{first} 至 {last}" if language == "zh" else f"{first} to {last}"

@@ -90,15 +90,15 @@ class Progress:
         return {job: about["seconds"] for job, about in self.now.runs.items() if self.then.runs.get(job) != about}
 
 
-def since(layout: Layout, weekly: Weekly, preset: Path) -> Progress | Literal["first", "no git"]:
-    """The progress that a report tells of; preset: its file. Raises UserError, with file and line, for a revision that does not exist."""
+def since(layout: Layout, weekly: Weekly, here: State) -> Progress | Literal["first", "no git"]:
+    """The progress that a report tells of; here: what there is now. Raises UserError, with file and line, for a revision that does not exist."""
     if not weekly.front.baseline:
         return "first"
-    old = weeklies.baseline(weekly)
+    old = weeklies.commit(weekly, "baseline")
     if old is None:
         return "no git"
-    new = weeklies.revision(weekly, "revision")
-    now = state_at(layout, new) if new else state_here(layout, preset)
+    new = weeklies.commit(weekly, "revision")
+    now = state_at(layout, new) if new else here
     head = new or "HEAD"
     return Progress(revisions.short(old), revisions.short(head), state_at(layout, old), now, revisions.between(old, head))
 
