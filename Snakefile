@@ -64,7 +64,7 @@ rule all:
     default_target: True
     input:
         recipes.report(LAYOUT).makes,
-        [path for recipe in recipes.weekly_reports(LAYOUT) for path in recipe.makes],
+        *[recipe.makes for recipe in recipes.weekly_reports(LAYOUT)],
     message:
         f"Everything of the preset {LAYOUT.name} is made"
 
@@ -92,7 +92,7 @@ rule samples:
 
 rule weekly:
     input:
-        [path for name in weeklies.names() for path in recipes.weekly(LAYOUT, name).makes],
+        *[recipes.weekly(LAYOUT, name).makes for name in weeklies.names()],
     message:
         "All weekly reports are rendered"
 

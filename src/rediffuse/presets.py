@@ -43,8 +43,8 @@ def load_preset(path: Path) -> Preset:
         raise UserError(f"{path}: not text; expected a preset in YAML (see config/laptop.yaml)") from None
     except (YAMLError, ValueError, RecursionError) as error:  # the last two of a value that does not fit its tag, and of endless nesting
         where = f"line {error.problem_mark.line + 1}: " if isinstance(error, MarkedYAMLError) and error.problem_mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise UserError(f"{path}: {where}{' '.join(str(problem).split())}; expected YAML") from None
+        said = getattr(error, "problem", None) or error
+        raise UserError(f"{path}: {where}{' '.join(str(said).split())}; expected YAML") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: found {_short(raw)}; expected the keys {', '.join(Preset.model_fields)}")
     try:

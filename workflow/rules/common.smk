@@ -65,14 +65,14 @@ def at_start():
 def where_to_look():
     results = LAYOUT.results
     written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
-    absent = {each.path: why for each in written if (why := recipes.left_out(LAYOUT, each))}
+    absent = {each.path: recipes.left_out(LAYOUT, each) for each in written}
     return "\n".join(
         [
             f"\nDone: the preset {LAYOUT.name}. Where to look:",
             f"  {results}/summary.md     every table and figure with the published numbers, on one page",
             f"  {results}/claims.csv     which claims of the three papers held, and why not",
             f"  {results}/artifacts.csv  every numbered table and figure: made, or what it needs",
-            *[f"  {recipe.makes[0]}  the weekly report" for recipe in recipes.weekly_reports(LAYOUT)],
-            *[f"  {path} is left out: {why}" for path, why in absent.items()],
+            *[f"  {LAYOUT.weekly(each.name)}  the weekly report" for each in written if not absent[each.path]],
+            *[f"  {path} is left out: {why}" for path, why in absent.items() if why],
         ]
     )

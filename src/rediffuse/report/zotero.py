@@ -5,7 +5,7 @@ Nothing else here speaks to Zotero: reports are rendered from the last export.
 
 import os
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -101,7 +101,7 @@ def pull(library: str, address: str, collection: str | None, bibliography: Path,
             papers[key] = papers[key].model_copy(update={"source": paper.source, "notes": [*papers[key].notes, *paper.notes]})
     papers = dict(sorted((last.papers | papers).items()))
     text = "\n".join(entry + "\n" for _, entry in sorted((before | entries).items()))
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
     fresh = Export(exported=now, library=library, papers=papers)
     same = fresh.model_copy(update={"exported": last.exported}) == last
     if not same:
@@ -135,7 +135,7 @@ def _papers(library: str, address: str, collection: str | None) -> tuple[dict[st
         top = zotero.collection_items_top(collection, **wanted) if collection else zotero.top(**wanted)
         tops = _all(zotero, top)
         below = _all(zotero, zotero.items())
-        papers, entries = {}, {}
+        papers, entries = dict[str, Paper](), dict[str, str]()
         children: dict[str, list[dict[str, Any]]] = {}
         for item in sorted(below, key=lambda item: item["key"]):
             children.setdefault(item["data"].get("parentItem", ""), []).append(item["data"] | {"key": item["key"]})
@@ -148,10 +148,14 @@ def _papers(library: str, address: str, collection: str | None) -> tuple[dict[st
         said = " ".join(str(error).split())
         raise UserError(f"{address}: {said or type(error).__name__}; expected the library {library}, readable to us") from None
     except HTTPError as error:
-        raise UserError(f"{address}: no answer ({error or type(error).__name__}); expected Zotero running, and in its settings, Advanced: "
-                        "Allow other applications on this computer to communicate with Zotero") from None
+        raise UserError(
+            f"{address}: no answer ({error or type(error).__name__}); expected Zotero running, and in its settings, Advanced: "
+            "Allow other applications on this computer to communicate with Zotero"
+        ) from None
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise UserError(f"{address}: not Zotero's answer ({type(error).__name__}: {error}); expected items of version 3 of its API") from None
+        raise UserError(
+            f"{address}: not Zotero's answer ({type(error).__name__}: {error}); expected items of version 3 of its API"
+        ) from None
     if not papers:
         raise UserError(f"{address}: no paper in {library}{f', collection {collection}' * bool(collection)}; expected at least one")
     return papers, entries
@@ -222,8 +226,6 @@ def _paper(item: dict[str, Any], children: dict[str, list[dict[str, Any]]]) -> P
 def _entries(bibliography: Path) -> dict[str, str]:
     """The entries of the last export, by their keys."""
     text = bibliography.read_text(encoding="utf-8") if bibliography.is_file() else ""
-    starts = [match for match in re.finditer(rf"^{ENTRY.pattern}", text, re.MULTILINE)]
+    starts = list(re.finditer(rf"^{ENTRY.pattern}", text, re.MULTILINE))
     ends = [match.start() for match in starts[1:]] + [len(text)]
     return {match[2]: text[match.start() : end].strip() for match, end in zip(starts, ends, strict=True)}
-
-

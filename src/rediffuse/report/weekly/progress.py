@@ -42,7 +42,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Changes:
-    """What differs between two sets of values: the changed ones, the largest relative change first; those that came, and those that went."""
+    """What differs between two sets of values: those that changed, the largest relative change first, that came, and that went."""
 
     changed: list[Change]
     new: list[str]
@@ -91,7 +91,10 @@ class Progress:
 
 
 def since(layout: Layout, weekly: Weekly, here: State) -> Progress | Literal["first", "no git"]:
-    """The progress that a report tells of; here: what there is now. Raises UserError, with file and line, for a revision that does not exist."""
+    """The progress that a report tells of; here: what there is now.
+
+    Raises UserError, with file and line, for a revision that does not exist.
+    """
     if not weekly.front.baseline:
         return "first"
     old = weeklies.commit(weekly, "baseline")
@@ -131,12 +134,14 @@ def _state(folder: Path, files: dict[str, str], options: Any) -> State:
     try:
         metrics = json.loads(files.get("metrics.json", "{}"))
         claims = pd.read_csv(io.StringIO(files.get("claims.csv", "paper,id,verdict\n")), dtype=str, keep_default_na=False)
-        return State(
-            {f"{paper}/{name}: {key}": value for paper, those in metrics.items() for name, keys in those.items() for key, value in keys.items()},
-            {f"{row['paper']}/{row['id']}": row["verdict"] for row in claims.to_dict("records")},
-            _flat(options) if options else {},
-            json.loads(files.get("timings.json", "{}")),
-        )
+        numbers = {
+            f"{paper}/{name}: {key}": value
+            for paper, those in metrics.items()
+            for name, keys in those.items()
+            for key, value in keys.items()
+        }
+        verdicts = {f"{row['paper']}/{row['id']}": row["verdict"] for row in claims.to_dict("records")}
+        return State(numbers, verdicts, _flat(options) if options else {}, json.loads(files.get("timings.json", "{}")))
     except (ValueError, KeyError, AttributeError) as error:
         raise UserError(f"{folder}: damaged ({' '.join(str(error).split())}); expected what `{MADE_BY}` and `make record` write") from None
 

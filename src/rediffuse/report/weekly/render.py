@@ -4,7 +4,7 @@ import base64
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, time, timezone
+from datetime import UTC, datetime, time
 from importlib.resources import files
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def render(layout: Layout, weekly: Weekly, preset: Path) -> None:
 
     def text(place: Callable[[Path], str], head: str) -> str:
         body = directives.expand(weekly.body, weekly.path, layout, language, place, absent=False)
-        return words.whole(weekly, head, body, told, asides)
+        return words.whole(weekly, head, body, told, bool(cited), asides)
 
     html = pandoc.html(text(linked, f"# {beside.escaped(title)}"), weekly.path, language, library)
     for link, path in pictures.items():
@@ -68,7 +68,7 @@ def _data(path: Path) -> str:
 def _dated(weekly: Weekly) -> Iterator[None]:
     """pandoc writes a time into a document: the report's last day, so that the same report has the same bytes."""
     before = os.environ.get("SOURCE_DATE_EPOCH")
-    os.environ["SOURCE_DATE_EPOCH"] = str(int(datetime.combine(weekly.front.to, time(12), timezone.utc).timestamp()))
+    os.environ["SOURCE_DATE_EPOCH"] = str(int(datetime.combine(weekly.front.to, time(12), UTC).timestamp()))
     try:
         yield
     finally:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from rediffuse.paths import Layout
 from rediffuse.report.directives import VERDICTS
+from rediffuse.report.pandoc import TITLES
 from rediffuse.report.weekly.beside import escaped
 from rediffuse.report.weekly.progress import Change, Changes, Progress, State
 from rediffuse.weeklies import Weekly
@@ -72,12 +73,13 @@ def title(weekly: Weekly, language: str) -> str:
     return WORDS[language]["title"].format(weekly.front.since, weekly.front.to)
 
 
-def whole(weekly: Weekly, head: str, body: str, told: str, asides: str) -> str:
-    """The report as one Markdown: its text with references below, and beside it what was read."""
+def whole(weekly: Weekly, head: str, body: str, told: str, cites: bool, asides: str) -> str:
+    """The report as one Markdown: its text, with references below if it cites, and beside it what was read."""
     words = WORDS[weekly.front.language]
     lines = ["::::: {.weekly-text}", head, "", f"*{words['period'].format(weekly.front.since, weekly.front.to)}*", ""]
     lines += [f"::: {{.draft}}\n{words['draft']}\n:::\n"] * (weekly.front.status == "draft")
-    lines += [body, told, "", "::: {#refs}", ":::", ":::::", ""]
+    lines += [body, told, ""]
+    lines += [f"## {TITLES[weekly.front.language]}", "", "::: {#refs}", ":::"] * cites + [":::::", ""]
     return "\n".join(lines) + (f"\n::::: {{.weekly-beside}}\n{asides}\n:::::\n" if asides else "")
 
 
