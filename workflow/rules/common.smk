@@ -72,7 +72,11 @@ def where_to_look():
             f"  {results}/summary.md     every table and figure with the published numbers, on one page",
             f"  {results}/claims.csv     which claims of the three papers held, and why not",
             f"  {results}/artifacts.csv  every numbered table and figure: made, or what it needs",
-            *[f"  {LAYOUT.weekly(each.name)}  the weekly report" for each in written if not absent[each.path]],
+            *[
+                f"  {LAYOUT.weekly(each.name)}  the weekly report"
+                for each in written
+                if not absent[each.path]
+            ],
             *[f"  {path} is left out: {why}" for path, why in absent.items() if why],
         ]
     )
