@@ -105,7 +105,8 @@ def read(path: Path) -> Weekly:
     except (YAMLError, ValueError, RecursionError) as error:  # the last two of a value that does not fit its tag, and of endless nesting
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         said = getattr(error, "problem", None) or error
-        raise UserError(f"{path}:{mark.line + 2 if mark else 1}: {' '.join(str(said).split())}; expected YAML") from None
+        line = mark.line + 2 if mark else _unfit(rest[:end])
+        raise UserError(f"{path}:{line}: {' '.join(str(said).split())}; expected YAML") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}:2: found {front[:40]!r}; expected {FORM}")
     lines = {str(key.value): key.start_mark.line + 2 for key, _ in node.value}
@@ -113,6 +114,21 @@ def read(path: Path) -> Weekly:
     if path.stem != found.to.isoformat():
         raise UserError(f"{path}:{lines['to']}: to: found {found.to}; expected {path.stem}, the last day, by which the file is named")
     return Weekly(path, found, lines, "\n" * (end + 2) + "\n".join(rest[end + 1 :]))
+
+
+def _unfit(lines: list[str]) -> int:
+    """The first line of the file whose value, like the date 2023-02-30, is none of its kind."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    for number, line in enumerate(lines, 2):
+        try:
+            YAML(typ="safe", pure=True).load(line)
+        except YAMLError:
+            continue  # a line of several
+        except ValueError:
+            return number
+    return 1
 
 
 def _front(path: Path, raw: dict[Any, Any], lines: dict[str, int]) -> Front:

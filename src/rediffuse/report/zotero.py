@@ -228,4 +228,4 @@ def _entries(bibliography: Path) -> dict[str, str]:
     text = bibliography.read_text(encoding="utf-8") if bibliography.is_file() else ""
     starts = list(re.finditer(rf"^{ENTRY.pattern}", text, re.MULTILINE))
     ends = [match.start() for match in starts[1:]] + [len(text)]
-    return {match[2]: text[match.start() : end].strip() for match, end in zip(starts, ends, strict=True)}
+    return {match[2]: text[match.start() : end].strip() for match, end in zip(starts, ends, strict=False)}

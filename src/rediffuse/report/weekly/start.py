@@ -30,9 +30,7 @@ def new(to: date | None, preset: str) -> Path:
         raise UserError(f"--date: found {to}; expected {since} or later, since {last.path} is there")
     planned = tasks(last.body)
     if not planned:
-        raise UserError(
-            f"{last.path}: no list below a heading ## 下周任务 or ## Next week; expected the tasks that the next report begins with"
-        )
+        raise UserError(f"{last.path}: no list below ## 下周任务 or ## Next week; expected the tasks that the next report begins with")
     tasks_head, next_head = HEADS[last.front.language]
     at = f'"{revisions.short("HEAD")}"' if revisions.here() else weeklies.LAST
     front = [f"from: {since}", f"to: {to}", f"language: {last.front.language}", f"baseline: {at}", f"presets: [{preset}]"]
