@@ -1,6 +1,6 @@
 """`rediffuse zotero pull` against a server on loopback that answers in the documented shape; no Zotero was at hand.
 
-The shape is that of Zotero 7's local API, which answers as version 3 of the web API does: items as JSON with `data`, and with `bibtex` where
+The shape is that of Zotero 7's local API, which answers as version 3 of the web API does: items as JSON with `data`, and `bibtex` where
 it is asked for; pages with Link and Total-Results; attachments under items, annotations under attachments.
 """
 
@@ -172,7 +172,7 @@ def test_what_zotero_no_longer_names_and_what_was_not_exported_are_kept(server: 
     pull(server)
     told = json.loads(weeklies.ZOTERO.read_text())
     note = {"key": "T", "html": "<p>by hand</p>", "added": DAY["dateAdded"], "modified": DAY["dateAdded"]}
-    told["papers"]["ho2020denoising"] |= {"source": "transcribed", "notes": [note]}
+    told["papers"]["ho2020denoising"]["notes"].append(note | {"source": "transcribed"})
     weeklies.ZOTERO.write_text(json.dumps(told))
     server.items = [each for each in server.items if each["key"] != "PAPER2"]
     capsys.readouterr()
@@ -196,7 +196,7 @@ FAILURES: dict[str, tuple[Callable[[Server], object], str]] = {
         "Code: 500",
     ),
     "another server": (lambda server: setattr(server, "answer", lambda _: (200, "<html>")), "not Zotero's answer"),
-    "items of another shape": (lambda server: server.items.append({"key": "X", "bibtex": ""}), "not Zotero's answer (KeyError: 'data')"),
+    "items of another shape": (lambda server: server.items.append({"key": "X", "data": {}}), "not Zotero's answer (KeyError: 'bibtex')"),
     "an empty library": (lambda server: server.items.clear(), "no paper in users/0; expected at least one"),
     "a part of its items": (lambda server: setattr(server, "total", 3), "found 3 of 6 items; expected all of them"),
     "nobody": (lambda server: server.server_close(), "no answer ("),

@@ -45,6 +45,8 @@ class Note(Options):
     html: str
     added: str
     modified: str
+    source: str | None = None
+    """Where a note comes from that was not exported: it is kept when others are."""
 
 
 class Paper(Options):
@@ -56,8 +58,6 @@ class Paper(Options):
     tags: list[str]
     notes: list[Note]
     annotations: list[Annotation]
-    source: str | None = None
-    """Where notes come from that were not exported: they are kept when others are."""
 
 
 class Export(Options):
@@ -97,8 +97,9 @@ def pull(library: str, address: str, collection: str | None, bibliography: Path,
     entries = {key: entry.strip() for key, entry in entries.items()}
     kept = sorted((last.papers.keys() | before.keys()) - papers.keys())
     for key, paper in last.papers.items():
-        if paper.source and key in papers:
-            papers[key] = papers[key].model_copy(update={"source": paper.source, "notes": [*papers[key].notes, *paper.notes]})
+        own = [note for note in paper.notes if note.source]
+        if own and key in papers:
+            papers[key] = papers[key].model_copy(update={"notes": [*papers[key].notes, *own]})
     papers = dict(sorted((last.papers | papers).items()))
     text = "\n".join(entry + "\n" for _, entry in sorted((before | entries).items()))
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -32,7 +32,6 @@ def _aside(paper: Paper, weekly: Weekly) -> str:
     words = WORDS[weekly.front.language]
     head = f"{words['beside']}: {paper.title}"
     lines = [f"**{escaped(head)}**"]
-    lines += [escaped(f"({paper.source})")] * bool(paper.source)
     for each in _dated(paper, weekly):
         lines.append(_annotation(each, weekly.front.language) if isinstance(each, Annotation) else _note(each, words))
     quoted = "\n>\n".join(f"> {line}" for line in lines)
@@ -56,7 +55,7 @@ def _annotation(each: Annotation, language: str) -> str:
 
 
 def _note(each: Note, words: dict[str, str]) -> str:
-    return f"{words['note']}: {escaped(plain(each.html))}"
+    return f"{words['note']}: {escaped(plain(each.html))}" + (f" *({escaped(each.source)})*" if each.source else "")
 
 
 def plain(html: str) -> str:
