@@ -80,7 +80,7 @@ def restored(made: Path) -> Iterator[Path]:
     """The same, every file as it was after the test."""
     sources = [
         path
-        for name in ("src", "config", "workflow", "requirements.lock", "Snakefile", "README.md", "data")
+        for name in ("src", "config", "workflow", "requirements.lock", "Snakefile", "README.md", "data", "reports")
         for path in _below(made / name)
     ]
     before = {path: (path.read_bytes(), path.stat()) for path in sources}
@@ -184,6 +184,8 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
         after("ddim-table-table1", "ddim-table-table1_released"),
     ),
     "a claim's wording": (append("src/rediffuse/papers/ddim/claims.csv", "\n"), after("ddim-claims")),
+    "a weekly report's text": (append("reports/weekly/2023-01-10.md", "\nMore words.\n"), after("weekly-2023-01-10")),
+    "the frame of weekly reports": (append("src/rediffuse/report/weekly/words.py", UNUSED), {"weekly_report"}),
     "a preset of one's own": (lambda folder: shutil.copyfile(folder / "config/smoke.yaml", folder / "config/mine.yaml"), set()),
     "a new option with its default": (
         replace(
@@ -210,3 +212,9 @@ def test_an_edit_re_runs_what_depends_on_it_and_nothing_else(restored: Path, nam
     edit, expected = EDITS[name]
     edit(restored)
     assert plan(restored) == expected
+
+
+def test_an_edit_of_a_weekly_report_renders_that_one_alone(restored: Path) -> None:
+    append("reports/weekly/2023-01-10.md", "\nMore words.\n")(restored)
+    told = run(restored, sys.executable, "-m", "rediffuse.cli", "why")
+    assert told == "Render the weekly report 2023-01-10: reports/weekly/2023-01-10.md changed\n"
