@@ -289,7 +289,7 @@ def test_progress_is_what_changed_since_the_baseline(repository: Layout) -> None
     rows = re.findall(r"^\| ddpm\\/table1", told, re.MULTILINE)
     assert len(rows) == words.MOST
     assert f"... and {len(sizes) - words.MOST} more" in told
-    assert "| runs\\.digits\\.training\\.lr | 0.004 | 0.005 | +25 % |" in told
+    assert "| runs\\.digits\\.training\\.lr | 0.004 | 0.005 | +25% |" in told
     assert "1 trainings and samplings were made since; they took 5 min." in told
     assert "\\*words\\* of \\<a commit\\>" in told
     assert "未检验 | 成立" in words.section(repository, found, here, "zh")

@@ -29,7 +29,8 @@ WORDS = {
         "claims": "Claims",
         "params": "Options",
         "commits": "Commits",
-        "head": "| {} | then | now | change |",
+        "head": "| {} | then | now |",
+        "by": " change |",
         "none": "{}: none changed.",
         "came": "{} new: {}",
         "went": "{} gone: {}",
@@ -37,6 +38,7 @@ WORDS = {
         "runs": "{} trainings and samplings were made since; they took {}.",
         "no runs": "No training or sampling was made since.",
         "sep": ", ",
+        "space": " ",
         "minutes": "{:.0f} min",
         "seconds": "{:.0f} s",
     },
@@ -55,7 +57,8 @@ WORDS = {
         "claims": "论断",
         "params": "选项",
         "commits": "提交",
-        "head": "| {} | 之前 | 现在 | 变化 |",
+        "head": "| {} | 之前 | 现在 |",
+        "by": " 变化 |",
         "none": "{}：没有变化。",
         "came": "新增 {} 个：{}",
         "went": "消失 {} 个：{}",
@@ -63,6 +66,7 @@ WORDS = {
         "runs": "此后进行了 {} 次训练和采样，共用 {}。",
         "no runs": "此后没有进行训练或采样。",
         "sep": "、",
+        "space": "",
         "minutes": "{:.0f} 分钟",
         "seconds": "{:.0f} 秒",
     },
@@ -89,7 +93,7 @@ def section(layout: Layout, found: Progress | Literal["first", "no git"], now: S
     lines = [f"## {words['progress']}", "", f"*{words['computed'].format(layout.name)}*", ""]
     if not isinstance(found, Progress):
         return "\n".join([*lines, words[found], "", _state(now, language), ""])
-    lines += [words["between"].format(f"`{found.since}`", f"`{found.until}`") + f" {_ran(found, language)}", ""]
+    lines += [words["between"].format(f"`{found.since}`", f"`{found.until}`") + words["space"] + _ran(found, language), ""]
     if not found.then.metrics:
         lines += [words["nothing"], "", _state(found.now, language), ""]
     else:
@@ -125,8 +129,9 @@ def _changes(what: str, changes: Changes, language: str) -> list[str]:
         return [words["none"].format(words[what]), ""]
     lines = [f"### {words[what]}", ""]
     if changes.changed:
-        rows = [_row(change, language) for change in changes.changed]
-        lines += [words["head"].format(words[what]), "|---|---|---|---|", *rows[:MOST], ""]
+        numbers = any(change.size < float("inf") for change in changes.changed)
+        rows = [_row(change, numbers, language) for change in changes.changed]
+        lines += [words["head"].format(words[what]) + words["by"] * numbers, "|---|---|---|" + "---|" * numbers, *rows[:MOST], ""]
         lines += [words["more"].format(len(rows) - MOST), ""] * (len(rows) > MOST)
     for word, keys in (("came", changes.new), ("went", changes.gone)):
         if keys:
@@ -137,9 +142,11 @@ def _changes(what: str, changes: Changes, language: str) -> list[str]:
     return lines
 
 
-def _row(change: Change, language: str) -> str:
-    by = f"{100 * (change.now - change.then) / abs(change.then):+.2g} %" if change.size < float("inf") else ""
-    return f"| {escaped(change.key)} | {_value(change.then, language)} | {_value(change.now, language)} | {by} |"
+def _row(change: Change, numbers: bool, language: str) -> str:
+    """A line of the table; numbers: whether it says by how much numbers changed."""
+    percent = 100 * (change.now - change.then) / abs(change.then) if change.size < float("inf") else 0.0
+    by = f" {percent:{'+,.0f' if abs(percent) >= 100 else '+.2g'}}% |" if percent else " |"
+    return f"| {escaped(change.key)} | {_value(change.then, language)} | {_value(change.now, language)} |" + by * numbers
 
 
 def _value(value: Any, language: str) -> str:
