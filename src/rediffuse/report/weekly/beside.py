@@ -1,5 +1,6 @@
 """What was read in a report's week beside its text: the notes and annotations, by the last Zotero export, of the papers that it cites."""
 
+import html
 import re
 
 from rediffuse.report.zotero import Annotation, Export, Note, Paper
@@ -35,7 +36,7 @@ def _aside(paper: Paper, weekly: Weekly) -> str:
     for each in _dated(paper, weekly):
         lines.append(_annotation(each, weekly.front.language) if isinstance(each, Annotation) else _note(each, words))
     quoted = "\n>\n".join(f"> {line}" for line in lines)
-    return f'<aside class="reading" aria-label="{_attribute(head)}">\n\n{quoted}\n\n</aside>\n'
+    return f'<aside class="reading" aria-label="{html.escape(head)}">\n\n{quoted}\n\n</aside>\n'
 
 
 def _dated(paper: Paper, weekly: Weekly) -> list[Annotation | Note]:
@@ -58,17 +59,13 @@ def _note(each: Note, words: dict[str, str]) -> str:
     return f"{words['note']}: {escaped(plain(each.html))}" + (f" *({escaped(each.source)})*" if each.source else "")
 
 
-def plain(html: str) -> str:
+def plain(note: str) -> str:
     """The words of a note, which Zotero keeps as HTML, in one line."""
     import pypandoc
 
-    return " ".join(pypandoc.convert_text(html, "plain", format="html", extra_args=["--wrap=none"]).split())
+    return " ".join(pypandoc.convert_text(note, "plain", format="html", extra_args=["--wrap=none"]).split())
 
 
 def escaped(text: str) -> str:
     """Words of others, which are no Markdown of ours."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(text.split()))
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
