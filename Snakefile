@@ -11,7 +11,7 @@ from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
 from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
-from rediffuse.pipeline import checkpoints, engine, locks, recipes
+from rediffuse.pipeline import checkpoints, engine, locks, named, recipes
 from rediffuse.presets import load_preset, preset_path
 
 config.setdefault("preset", "laptop")

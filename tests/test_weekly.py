@@ -18,7 +18,7 @@ from tiny import rediffuse, refused
 from rediffuse import revisions, weeklies
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
-from rediffuse.pipeline import recipes
+from rediffuse.pipeline import named, recipes
 from rediffuse.pipeline.verify import told
 from rediffuse.presets import load_preset, preset_path
 from rediffuse.report.weekly import beside, progress, start, words
@@ -141,21 +141,21 @@ def test_lines_of_the_text_keep_their_numbers(layout: Layout) -> None:
 
 def test_a_report_is_of_the_presets_that_it_names_and_that_make_what_it_shows(layout: Layout) -> None:
     shows = weeklies.read(write(text="{{figure ddim/frontier}}\n"))
-    assert recipes.left_out(layout, shows) == ""
+    assert named.left_out(layout, shows) == ""
     assert [recipe.job for recipe in recipes.weekly_reports(layout)] == [f"weekly-{NAME}"]
     options = layout.preset.papers.ddim
     assert options
     small = layout.preset.model_copy(
         update={"papers": layout.preset.papers.model_copy(update={"ddim": options.model_copy(update={"frontier": None})})}
     )
-    assert recipes.left_out(Layout("laptop", small), shows) == "it names ddim/frontier, which this preset does not make"
-    assert recipes.left_out(Layout("mine", layout.preset), shows) == "it is of the presets laptop"
+    assert named.left_out(Layout("laptop", small), shows) == "it names ddim/frontier, which this preset does not make"
+    assert named.left_out(Layout("mine", layout.preset), shows) == "it is of the presets laptop"
     assert recipes.weekly_reports(Layout("mine", layout.preset)) == []
 
 
 def test_what_no_preset_makes_is_no_reason_but_a_mistake(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(text="\n{{figure ddpm/fig99}}\n")
-    assert recipes.left_out(layout, weeklies.read(path)) == ""
+    assert named.left_out(layout, weeklies.read(path)) == ""
     assert refused(capsys, "weekly", "render", str(path)).startswith(f"{path}:10: figure ddpm/fig99: not found; expected one of table2, ")
 
 
@@ -526,4 +526,4 @@ def test_the_two_reports_are_of_both_shipped_presets() -> None:
     for name in ("laptop", "smoke"):
         layout = Layout(name, load_preset(preset_path(name)))
         for report in REPORTS:
-            assert recipes.left_out(layout, weeklies.read(ROOT / f"reports/weekly/{report}.md")) == ""
+            assert named.left_out(layout, weeklies.read(ROOT / f"reports/weekly/{report}.md")) == ""

@@ -65,7 +65,7 @@ def at_start():
 def where_to_look():
     results = LAYOUT.results
     written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
-    absent = {each.path: recipes.left_out(LAYOUT, each) for each in written}
+    absent = {each.path: named.left_out(LAYOUT, each) for each in written}
     return "\n".join(
         [
             f"\nDone: the preset {LAYOUT.name}. Where to look:",

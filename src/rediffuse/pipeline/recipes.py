@@ -16,7 +16,7 @@ from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
-from rediffuse.weeklies import Weekly
+from rediffuse.pipeline import named
 
 PARAMS = ("command", "options", "code", "pins")
 REPORT = ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "provenance.json", "summary.md")
@@ -234,12 +234,12 @@ def report(layout: Layout) -> Recipe:
 def weekly(layout: Layout, name: str) -> Recipe:
     """A weekly report as a page and a document. Raises UserError, with file and line, if its front matter is malformed."""
     written = weeklies.read(weeklies.path_of(name))
-    page, named = layout.weekly(name), [_named(layout, *each) for each in written.named]
+    page = layout.weekly(name)
     inputs = {
         "text": [written.path],
         "read": [path for path in (weeklies.LIBRARY, weeklies.ZOTERO) if path.is_file()],
         "results": [layout.results / file for file in ("metrics.json", "claims.csv", "timings.json")],
-        "named": list(dict.fromkeys(path for paths in named for path in paths)),
+        "named": named.shown(layout, written),
     }
     # Of git: where progress begins and ends. A commit alone makes no report anew, or each would be stale once it is committed.
     marks = {key: revisions.resolve(value) for key in ("baseline", "revision") if (value := weeklies.mark(written, key))}
@@ -248,30 +248,6 @@ def weekly(layout: Layout, name: str) -> Recipe:
     options, libraries = {"preset": layout.preset, "revisions": marks}, ("pandas", "pypandoc-binary")
     command = f"weekly render {written.path}"
     return Recipe(f"weekly-{name}", "weekly_report", command, words, record, inputs, outputs, modules, libraries, options)
-
-
-def _named(layout: Layout, kind: str, paper: str, name: str) -> list[Path]:
-    """The files that a directive shows. One that the preset does not make has none: to render the report says so, with its line."""
-    if paper not in layout.papers:
-        return []
-    if kind == "claim":
-        return [layout.artifact(paper, "claims.csv")]
-    if kind not in ("figure", "table") or name not in MAKES[paper] or not layout.asks(paper, name):
-        return []
-    suffix = {"figure": ".png", "table": ".md"}[kind]
-    return [layout.artifact(paper, file) for file in MAKES[paper][name].shown(name) if file.endswith(suffix)]
-
-
-def left_out(layout: Layout, written: Weekly) -> str:
-    """Why a weekly report is none of a preset's: it is of other presets, or names what this one does not make. Empty if it is."""
-    if layout.name not in written.front.presets:
-        return f"it is of the presets {', '.join(written.front.presets)}"
-    for kind, paper, name in written.named:
-        if kind == "equation" or paper not in MAKES or (kind != "claim" and name not in MAKES[paper]):
-            continue  # of every preset; or of none, which to render the report tells
-        if paper not in layout.papers or (kind != "claim" and not layout.asks(paper, name)):
-            return f"it names {paper}/{name}, which this preset does not make"
-    return ""
 
 
 # --- all of them ---
@@ -285,7 +261,7 @@ def jobs(layout: Layout) -> list[Recipe]:
 def weekly_reports(layout: Layout) -> list[Recipe]:
     """The weekly reports that are the preset's."""
     written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
-    return [weekly(layout, each.name) for each in written if not left_out(layout, each)]
+    return [weekly(layout, each.name) for each in written if not named.left_out(layout, each)]
 
 
 def before_report(layout: Layout) -> Iterator[Recipe]:
