@@ -102,4 +102,4 @@ onstart:
 
 
 onsuccess:
-    print(where_to_look(), file=sys.stderr)
+    print(where_to_look(), *weekly_reports(), sep="\n", file=sys.stderr)

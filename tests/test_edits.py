@@ -218,3 +218,9 @@ def test_an_edit_of_a_weekly_report_renders_that_one_alone(restored: Path) -> No
     append("reports/weekly/2023-01-10.md", "\nMore words.\n")(restored)
     told = run(restored, sys.executable, "-m", "rediffuse.cli", "why")
     assert told == "Render the weekly report 2023-01-10: reports/weekly/2023-01-10.md changed\n"
+
+
+def test_a_preset_of_ones_own_has_weekly_reports_only_when_they_are_asked_for(restored: Path) -> None:
+    shutil.copyfile(restored / "config/smoke.yaml", restored / "config/mine.yaml")
+    assert "weekly_report" not in plan(restored, "config/mine.yaml")
+    assert "weekly_report" in plan(restored, "config/mine.yaml", "weekly")

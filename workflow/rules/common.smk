@@ -64,19 +64,20 @@ def at_start():
 
 def where_to_look():
     results = LAYOUT.results
-    written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
-    absent = {each.path: named.left_out(LAYOUT, each) for each in written}
     return "\n".join(
         [
             f"\nDone: the preset {LAYOUT.name}. Where to look:",
             f"  {results}/summary.md     every table and figure with the published numbers, on one page",
             f"  {results}/claims.csv     which claims of the three papers held, and why not",
             f"  {results}/artifacts.csv  every numbered table and figure: made, or what it needs",
-            *[
-                f"  {LAYOUT.weekly(each.name)}  the weekly report"
-                for each in written
-                if not absent[each.path]
-            ],
-            *[f"  {path} is left out: {why}" for path, why in absent.items() if why],
         ]
     )
+
+
+def weekly_reports():
+    """Where the weekly reports are, and which of them are none of the preset's."""
+    written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
+    left_out = {each.path: named.left_out(LAYOUT, each) for each in written}
+    if not all(left_out.values()):
+        yield f"  {LAYOUT.results}/report/weekly/  the weekly reports, as pages and documents"
+    yield from (f"  {path} is left out: {why}" for path, why in left_out.items() if why)

@@ -18,23 +18,6 @@ rule claims:
         "rediffuse claims {wildcards.paper} > {log} 2>&1"
 
 
-rule report:
-    input:
-        **recipes.report(LAYOUT).inputs,
-    output:
-        **recipes.report(LAYOUT).outputs,
-        record=recipes.report(LAYOUT).record,
-    log:
-        LOGS / "report.log",
-    localrule: True
-    params:
-        recipe=current(recipes.report(LAYOUT)),
-    message:
-        "Gather metrics, and the page of all tables and figures"
-    shell:
-        "rediffuse report > {log} 2>&1"
-
-
 rule weekly_report:
     input:
         lambda w: recipes.weekly(LAYOUT, w.date).reads,
@@ -51,3 +34,20 @@ rule weekly_report:
         "Render the weekly report {wildcards.date}"
     shell:
         "rediffuse {params.recipe[command]} > {log} 2>&1"
+
+
+rule report:
+    input:
+        **recipes.report(LAYOUT).inputs,
+    output:
+        **recipes.report(LAYOUT).outputs,
+        record=recipes.report(LAYOUT).record,
+    log:
+        LOGS / "report.log",
+    localrule: True
+    params:
+        recipe=current(recipes.report(LAYOUT)),
+    message:
+        "Gather metrics, and the page of all tables and figures"
+    shell:
+        "rediffuse report > {log} 2>&1"

@@ -219,18 +219,6 @@ def claims(layout: Layout, paper: str) -> Recipe:
     )
 
 
-def report(layout: Layout) -> Recipe:
-    """What all papers' results are gathered into."""
-    inputs = {
-        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), layout.artifact(paper, "claims.csv")]],
-        "artifacts": [published(paper, "artifacts") for paper in layout.papers],
-        "records": [job.record for job in before_report(layout)],
-    }
-    outputs = {"report": [layout.results / name for name in REPORT]}
-    words, record = "Gather metrics, and the page of all tables and figures", layout.results / "report.json"
-    return Recipe("report", "report", "report", words, record, inputs, outputs, ("report.gather",), ("pandas",))
-
-
 def weekly(layout: Layout, name: str) -> Recipe:
     """A weekly report as a page and a document. Raises UserError, with file and line, if its front matter is malformed."""
     written = weeklies.read(weeklies.path_of(name))
@@ -250,18 +238,24 @@ def weekly(layout: Layout, name: str) -> Recipe:
     return Recipe(f"weekly-{name}", "weekly_report", command, words, record, inputs, outputs, modules, libraries, options)
 
 
+def report(layout: Layout) -> Recipe:
+    """What all papers' results are gathered into."""
+    inputs = {
+        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), layout.artifact(paper, "claims.csv")]],
+        "artifacts": [published(paper, "artifacts") for paper in layout.papers],
+        "records": [job.record for job in before_report(layout)],
+    }
+    outputs = {"report": [layout.results / name for name in REPORT]}
+    words, record = "Gather metrics, and the page of all tables and figures", layout.results / "report.json"
+    return Recipe("report", "report", "report", words, record, inputs, outputs, ("report.gather",), ("pandas",))
+
+
 # --- all of them ---
 
 
 def jobs(layout: Layout) -> list[Recipe]:
     """Every job of a preset, each after those whose files it reads."""
     return [*before_report(layout), report(layout), *weekly_reports(layout)]
-
-
-def weekly_reports(layout: Layout) -> list[Recipe]:
-    """The weekly reports that are the preset's."""
-    written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
-    return [weekly(layout, each.name) for each in written if not named.left_out(layout, each)]
 
 
 def before_report(layout: Layout) -> Iterator[Recipe]:
@@ -276,6 +270,12 @@ def before_report(layout: Layout) -> Iterator[Recipe]:
         yield from (table(layout, paper, name) for name in artifacts if MAKES[paper][name].is_table)
         yield from (draw(layout, paper, name) for name in artifacts if MAKES[paper][name].drawn)
         yield claims(layout, paper)
+
+
+def weekly_reports(layout: Layout) -> list[Recipe]:
+    """The weekly reports that are the preset's."""
+    written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
+    return [weekly(layout, each.name) for each in written if not named.left_out(layout, each)]
 
 
 def shown(layout: Layout, paper: str) -> list[Path]:
