@@ -58,6 +58,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/weekly.smk"
 
 
 rule all:
@@ -88,13 +89,6 @@ rule samples:
         [shard for name in PRESET.samples for shard in LAYOUT.shards(name)],
     message:
         "All samples are drawn"
-
-
-rule weekly:
-    input:
-        *[recipes.weekly(LAYOUT, name).makes for name in weeklies.names()],
-    message:
-        "All weekly reports are rendered"
 
 
 onstart:

@@ -18,24 +18,6 @@ rule claims:
         "rediffuse claims {wildcards.paper} > {log} 2>&1"
 
 
-rule weekly_report:
-    input:
-        lambda w: recipes.weekly(LAYOUT, w.date).reads,
-    output:
-        page=LAYOUT.weekly("{date}"),
-        document=LAYOUT.weekly("{date}").with_suffix(".docx"),
-        record=LAYOUT.weekly("{date}").with_suffix(".json"),
-    log:
-        LOGS / "weekly-{date}.log",
-    localrule: True
-    params:
-        recipe=lambda w: current(recipes.weekly(LAYOUT, w.date)),
-    message:
-        "Render the weekly report {wildcards.date}"
-    shell:
-        "rediffuse {params.recipe[command]} > {log} 2>&1"
-
-
 rule report:
     input:
         **recipes.report(LAYOUT).inputs,
