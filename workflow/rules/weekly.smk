@@ -1,15 +1,6 @@
 # Weekly reports: each is rendered by a job of its own, all of them by `snakemake weekly`.
 
 
-def weekly_reports():
-    """Where the weekly reports are, and which of them are none of the preset's."""
-    written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
-    left_out = {each.path: named.left_out(LAYOUT, each) for each in written}
-    if not all(left_out.values()):
-        yield f"  {LAYOUT.results}/report/weekly/  the weekly reports, as pages and documents"
-    yield from (f"  {path} is left out: {why}" for path, why in left_out.items() if why)
-
-
 rule weekly_report:
     input:
         lambda w: recipes.weekly(LAYOUT, w.date).reads,
