@@ -64,7 +64,7 @@ include: "workflow/rules/weekly.smk"
 rule all:
     default_target: True
     input:
-        recipes.report(LAYOUT).makes,
+        recipes.report(LAYOUT).makes + recipes.equations(LAYOUT).makes,
         *[recipe.makes for recipe in recipes.weekly_reports(LAYOUT)],
     message:
         f"Everything of the preset {LAYOUT.name} is made"

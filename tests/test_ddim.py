@@ -111,6 +111,17 @@ def test_one_column_of_figure_5_is_one_latent(layout: Layout) -> None:
         np.testing.assert_allclose(data[f"S{S}"][1:2], again, atol=1e-5)
 
 
+def test_one_column_of_the_grid_is_one_latent_at_every_steps_and_eta(layout: Layout) -> None:
+    data, loaded = arrays(layout, "grid"), load_run(layout.weights("digits"), CPU, layout.preset.runs["digits"])
+    assert (data["steps"].tolist(), data["eta"].tolist()) == ([2, 6], ["0.0", "1.0", "sigma-hat"])
+    assert data["images"].shape == (2, 3, 3, 1, 8, 8)
+    np.testing.assert_array_equal(data["latents"], SampleNoise(0, range(3), (1, 8, 8))().numpy())
+    for i, S in enumerate((2, 6)):
+        for j, eta in enumerate((0.0, 1.0, "sigma-hat")):
+            again = draw(loaded, Cell(S, eta, "linear", 0, clip=eta == "sigma-hat"), [1], CPU).numpy()
+            np.testing.assert_allclose(data["images"][i, j, 1:2], again, atol=1e-5)
+
+
 def test_a_line_ends_where_its_latents_alone_would(layout: Layout) -> None:
     data, loaded = arrays(layout, "fig6"), load_run(layout.weights("digits"), CPU, layout.preset.runs["digits"])
     ends = draw(loaded, Cell(2, 0.0, "linear", 0, clip=False), range(8), CPU).numpy()
@@ -231,7 +242,7 @@ def test_a_claim_can_go_either_way(
     assert said in f"{found.measured}; {found.why}"
 
 
-@pytest.mark.parametrize("key", ["table1", "table1_released", "table2", "fig3", "fig5", "fig6", "fig7", "frontier"])
+@pytest.mark.parametrize("key", ["table1", "table1_released", "table2", "fig3", "fig5", "fig6", "fig7", "grid", "frontier"])
 def test_what_the_preset_leaves_out_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.chdir(tmp_path)
     layout = Layout("tiny", Preset.model_validate(tiny.preset({f"papers.ddim.{key}": GONE})))
@@ -246,6 +257,14 @@ MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
     "more steps than T": ({"table2.steps": [2, 7]}, "table2.steps", "at most T = 6 of runs.digits"),
     "interpolation over T": ({"fig6.steps": 7}, "fig6.steps", "at most T = 6 of runs.digits"),
     "steps out of order": ({"fig5.steps": [6, 2]}, "fig5.steps", "them in rising order: the last is what the others are compared with"),
+    "the grid's steps out of order": (
+        {"grid.steps": [6, 2]},
+        "grid.steps",
+        "them in rising order: the last is what the others are compared with",
+    ),
+    "a grid over T": ({"grid.steps": [2, 7]}, "grid.steps", "at most T = 6 of runs.digits"),
+    "an eta twice": ({"grid.eta": [0, 1, 0]}, "grid.eta", "each value once"),
+    "a grid of points": ({"grid.run": "roll"}, "grid.run", "one of digits"),
     "more columns than latents": ({"fig5.columns": 7}, "fig5.columns", "at most n (6)"),
     "DDPM's samples of a sweep": ({"fig7.ddpm": "sweep"}, "fig7.ddpm", "one of plain"),
     "steps that no sweep has": ({"fig7.steps": [6, 5]}, "fig7.steps", "one of 2, 3, 6"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from pydantic import ValidationError
 from tiny import GONE
 
 from rediffuse.datasets.prepared import load
+from rediffuse.metrics.bits import variational_bound
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict, one
-from rediffuse.papers.ddpm import claims, common, neighbours
+from rediffuse.papers.ddpm import claims, common, conventions, neighbours
 from rediffuse.papers.makes import MAKES
 from rediffuse.paths import Layout
 from rediffuse.presets import SHIPPED, Preset, load_preset
+from rediffuse.processes.bounds import discretised_decoder
 from rediffuse.samplers import ancestral
 from rediffuse.samplers.noise import SampleNoise
 
@@ -104,6 +107,39 @@ def test_progress_is_kept_from_the_first_x0_hat_to_the_last(layout: Layout) -> N
     noise = SampleNoise(0, range(10), digits.shape)
     drawn = ancestral.sample(denoiser, noise(), noise)
     np.testing.assert_allclose(data["x0"][-1], drawn[:3].numpy(), atol=1e-5, err_msg="x0-hat at t = 1 is what is drawn")
+
+
+def test_a_convention_changes_what_it_says_and_nothing_else(layout: Layout) -> None:
+    """The rows of `conventions` by the functions that they are about, on the same images, times and noise."""
+    table = tables.read(layout.artifact("ddpm", "conventions.csv"), "")
+    options, (denoiser, data) = common.options_of(layout).conventions, common.denoiser_of(layout, "digits", CPU)
+    assert options
+    assert data.levels
+    x0 = torch.from_numpy(data.x("test")[: options.n])
+    decoder = {"exact": discretised_decoder(data.levels)}
+    bits = {
+        clip: variational_bound(replace(denoiser, clip=clip), decoder, x0, options.strata, options.seed)["exact"].bits() / data.dims
+        for clip in (True, False)
+    }
+    kept = bits[False] - bits[True]
+    for row, metric, expected in (
+        (conventions.PUBLISHED, "NLL", bits[True].mean()),
+        (conventions.NO_CLIP, "NLL", bits[False].mean()),
+        (conventions.NO_CLIP, "NLL less as published", kept.mean()),
+    ):
+        (value,) = table.loc[(table["row"] == row) & (table["metric"] == metric), "value"]
+        assert value == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    (sd,) = table.loc[(table["row"] == conventions.NO_CLIP) & (table["metric"] == "NLL less as published"), "sd"]
+    assert sd == pytest.approx(kept.std(ddof=1) / len(kept) ** 0.5, rel=1e-5), "of the differences"
+    assert set(table["row"]) == {conventions.PUBLISHED, conventions.NO_CLIP, conventions.OTHER, conventions.TRUNCATED}
+
+
+def test_truncation_is_half_a_level_darker_than_rounding() -> None:
+    x = np.linspace(-1, 1, 100_001)
+    cut = conventions.truncated(x, 2 / 255, -1.0, 256).astype(float)
+    assert (np.rint((x + 1) * 255 / 2) - cut).mean() == pytest.approx(0.5, abs=0.01)
+    assert cut.min() == 0
+    assert cut.max() == 255
 
 
 def test_training_images_would_be_told_as_copies(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +265,7 @@ def test_a_claim_can_go_either_way(
     assert said in f"{found.measured}; {found.why}"
 
 
-@pytest.mark.parametrize("key", ["table1", "table4", "fig1", "fig7", "fig8", "fig9", "fig10", "fig13", "fig15"])
+@pytest.mark.parametrize("key", ["table1", "table4", "fig1", "fig7", "fig8", "fig9", "fig10", "fig13", "fig15", "conventions"])
 def test_what_the_preset_leaves_out_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.chdir(tmp_path)
     layout = Layout("tiny", Preset.model_validate(tiny.preset({f"papers.ddpm.{key}": GONE})))
@@ -245,6 +281,8 @@ MISTAKES = {
     "a time twice": ({"fig9.t": [2, 2]}, "fig9.t", ""),
     "more times than steps": ({"fig10.times": 9}, "fig10.times", "at most T = 6 of runs.digits"),
     "more rows than chains": ({"fig10.rows": 11}, "fig10.rows", "at most n (10)"),
+    "as many strata as steps": ({"conventions.strata": 6}, "conventions.strata", "at most T - 1 = 5 of runs.digits"),
+    "conventions of dequantised data": ({"conventions.run": "ink"}, "conventions.run", "one of digits"),
     "samples of dequantised data": ({"fig15.samples": "inks"}, "fig15.samples", "one of plain"),
     "more rows than samples": ({"fig15.rows": 13}, "fig15.rows", "at most n of samples.plain"),
 }

@@ -18,7 +18,7 @@ RESULTS = Path("results/tiny")
 LONG = {
     "sohl2015": ["table1", "table2", "fig3", "fig5", "entropy", "ablation"],
     "ddpm": ["table1", "table2", "table4", "bounds", "fig7", "fig8", "fig9", "fig10"],
-    "ddim": ["table1", "table1_released", "table2", "fig4", "fig5", "frontier"],
+    "ddim": ["table1", "table1_released", "table2", "fig4", "fig5", "grid", "frontier"],
 }
 SHORT = {
     "sohl2015": ["table_app1", "fig1", "fig2", "fig4", "fig_app1", "fig_d1", "products"],

@@ -6,14 +6,14 @@ steps it is therefore given the same schedule in float64, so that they must agre
 
 import pytest
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler
+from diffusers import DDIMInverseScheduler, DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler
 from diffusers.models.embeddings import get_timestep_embedding
 from witness import WITNESS_UNET, cifar10, randomise
 
 from rediffuse.networks.unet import Attention, Block, Downsample, UNet, Upsample, sinusoidal
 from rediffuse.processes.denoiser import Denoiser
 from rediffuse.processes.gaussian import GaussianProcess
-from rediffuse.samplers import ancestral, ddim
+from rediffuse.samplers import ancestral, ddim, solvers, steps
 
 SHAPE = (3, 2, 4, 4)
 
@@ -72,6 +72,67 @@ def test_a_ddpm_step(ddpm, t, variance, clip):
     denoiser = Denoiser(chain, lambda x, t: eps, "eps", f"fixed-{variance}", clip)
     ours = first_step(lambda callback: ancestral.sample(denoiser, x, lambda: normal(2), callback))
     assert_same(ours, theirs)
+
+
+# --- whole chains of a network that is no model of anything ---
+
+
+def curved(x, t):
+    return torch.sin(2 * x) + 0.3 * torch.cos(t.double() / 300).view(-1, 1, 1, 1)
+
+
+def at(t):
+    return torch.full((SHAPE[0],), t)
+
+
+@pytest.mark.parametrize("S", [10, 50])
+def test_encoding_with_the_networks_times_ours(ddpm, S):
+    """Its inverse scheduler takes eps at the time it goes to; given ours, at the time it comes from, every step is the same."""
+    scheduler = exact(DDIMInverseScheduler(clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading"))
+    scheduler.initial_alpha_cumprod = torch.tensor(1.0, dtype=torch.float64)
+    scheduler.set_timesteps(S)
+    x = x0 = normal(0)
+    for index in scheduler.timesteps.tolist():
+        x = scheduler.step(curved(x, at(max(index - 1000 // S, 0))), index, x).prev_sample
+    ours = ddim.encode(Denoiser(ddpm, curved, "eps", "fixed-small"), x0, steps.released_uniform(1000, S))
+    torch.testing.assert_close(ours, x, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("S", [10, 50])
+def test_a_whole_chain_down(ddpm, S, eta):
+    scheduler = exact(DDIMScheduler(clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading"))
+    scheduler.set_timesteps(S)
+    x = x_T = normal(0)
+    tape = [normal(100 + k) for k in range(S)]
+    for index, z in zip(scheduler.timesteps.tolist(), tape, strict=True):
+        x = scheduler.step(curved(x, at(index)), index, x, eta=eta, variance_noise=z).prev_sample
+    noise = iter(tape)
+    denoiser = Denoiser(ddpm, curved, "eps", "fixed-small")
+    ours = ddim.sample(denoiser, x_T, steps.released_uniform(1000, S), eta, lambda: next(noise))
+    torch.testing.assert_close(ours, x, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("S", [5, 10, 20])
+def test_the_second_order_solver(ddpm, S):
+    scheduler = exact(
+        DPMSolverMultistepScheduler(
+            beta_start=1e-4,
+            beta_end=0.02,
+            solver_order=2,
+            algorithm_type="dpmsolver++",
+            final_sigmas_type="zero",
+            timestep_spacing="linspace",
+            prediction_type="epsilon",
+        )
+    )
+    scheduler.set_timesteps(S)
+    x = x_T = normal(0)
+    for index in scheduler.timesteps:
+        x = scheduler.step(curved(x, at(int(index))), index, x).prev_sample
+    tau = sorted(int(index) + 1 for index in scheduler.timesteps)
+    ours = solvers.dpm_solver_pp(Denoiser(ddpm, curved, "eps", "fixed-small"), x_T, tau)
+    torch.testing.assert_close(ours, x, rtol=1e-4, atol=1e-5)  # its sigmas are float32
 
 
 @pytest.mark.parametrize("dim", [4, 32, 128])

@@ -47,6 +47,11 @@ def code(module: str) -> dict[str, str]:
     return {name.removeprefix(f"{PACKAGE.name}."): seen[name] for name in sorted(seen)}
 
 
+def syntax(path: Path) -> str:
+    """A hash of a module's own code as `code` computes it; "absent" if there is no such file."""
+    return _read(path)[0] if path.is_file() else "absent"
+
+
 def _walk(module: str, seen: dict[str, str]) -> None:
     if (
         module in seen

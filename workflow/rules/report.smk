@@ -18,6 +18,23 @@ rule claims:
         "rediffuse claims {wildcards.paper} > {log} 2>&1"
 
 
+rule equations:
+    input:
+        **recipes.equations(LAYOUT).inputs,
+    output:
+        **recipes.equations(LAYOUT).outputs,
+        record=recipes.equations(LAYOUT).record,
+    log:
+        LOGS / "equations.log",
+    localrule: True
+    params:
+        recipe=current(recipes.equations(LAYOUT)),
+    message:
+        "Run the tests of every equation in the ledger"
+    shell:
+        "rediffuse equations > {log} 2>&1"
+
+
 rule report:
     input:
         **recipes.report(LAYOUT).inputs,

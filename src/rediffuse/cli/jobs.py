@@ -198,6 +198,18 @@ def claims(paper: Paper, preset: PresetOption = "laptop") -> None:
 
 
 @app.command()
+def equations(preset: PresetOption = "laptop") -> None:
+    """Run the tests of every equation in the ledger, and write which passed."""
+    layout = layout_of(preset)
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+    from rediffuse.report.equations import check
+
+    with recorded(recipes.equations(layout), layout.name):
+        check(layout)
+
+
+@app.command()
 def report(preset: PresetOption = "laptop") -> None:
     """Gather what was made: claims, artifacts, metrics, timings, provenance, and a page of all tables and figures."""
     layout = layout_of(preset)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rediffuse.cli.common import PresetOption, app, layout_of
+from rediffuse.cli.common import Paper, PresetOption, app, known, layout_of
 from rediffuse.errors import UserError
 
 
@@ -60,6 +60,23 @@ def verify(preset: PresetOption = "laptop") -> None:
     print(f"{well} jobs as recorded, {len(wrong)} things that are not.")
     if wrong:
         sys.exit(1)
+
+
+@app.command()
+def equation(
+    paper: Paper,
+    number: Annotated[str, typer.Argument(help='As the paper prints it, such as 7 or "App. B.2"; without it all of the paper.')] = "",
+) -> None:
+    """Print a numbered equation of a paper: its formula, what it means, the function here that is it, and the tests that hold it."""
+    from rediffuse.papers import ledger
+
+    known("paper", paper, ledger.PAPERS)
+    for each in [ledger.find(paper, number)] if number else ledger.read(paper):
+        (file, line), tested = each.defined, each.tested
+        print(f"{paper} ({each.number})\n  {each.formula}\n  {each.meaning}\n  {each.meaning_zh}")
+        print(f"  function  rediffuse.{each.function}  {file.relative_to(ledger.ROOT)}:{line}")
+        for test, (path, at) in zip(each.tests, tested, strict=True):
+            print(f"  test      {test}  {path.relative_to(ledger.ROOT)}:{at}")
 
 
 @app.command()

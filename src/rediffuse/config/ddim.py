@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from rediffuse.config.base import Count, Name, Options, Seed, Several
+from rediffuse.config.samples import Number
 
 Steps = Annotated[list[Count], Field(min_length=2)]
 
@@ -75,6 +76,19 @@ class ThreeSamplers(Options):
     columns: Count = 6
 
 
+class LatentGrid(Options):
+    """What each of some latents becomes at every number of steps and every eta."""
+
+    run: Name
+    steps: Steps
+    """In rising order: images are compared with those of the first eta at the last of them."""
+    eta: Annotated[list[Number | Literal["sigma-hat"]], Field(min_length=2)]
+    """sigma-hat is clipped and the rest is not, as released."""
+    columns: Count = 10
+    """Latents."""
+    seed: Seed = 0
+
+
 class Frontier(Options):
     """Quality against seconds, of every sampler at one n."""
 
@@ -95,6 +109,7 @@ class DDIM(Options):
     fig5: Consistency | None = None
     fig6: Interpolation | None = None
     fig7: ThreeSamplers | None = None
+    grid: LatentGrid | None = None
     frontier: Frontier | None = None
 
     of: ClassVar[dict[str, str]] = {"fig11": "fig6"}

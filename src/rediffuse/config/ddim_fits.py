@@ -50,7 +50,7 @@ def _runs_fit(preset: Catalogue, paper: DDIM) -> None:
     """What is drawn from runs themselves: Gaussian ones, on images of grey levels."""
     levels = {name: run for name, run in preset.runs.items() if preset.kind_of(run) in ("digits", *IMAGES) and not preset.continuous(run)}
     gaussian = {name: run for name, run in preset.runs.items() if not isinstance(run.process, Binomial)}
-    for block in ("table2", "fig4", "fig5", "fig6"):
+    for block in ("table2", "fig4", "fig5", "fig6", "grid"):
         options = getattr(paper, block)
         if options:
             named(f"papers.ddim.{block}.run", options.run, gaussian if block == "fig4" else levels)
@@ -61,8 +61,12 @@ def _runs_fit(preset: Catalogue, paper: DDIM) -> None:
         preset.check_features("papers.ddim.fig5.features", paper.fig5.features, paper.fig5.run)
         if paper.fig5.columns > paper.fig5.n:
             raise wrong("papers.ddim.fig5.columns", paper.fig5.columns, f"at most n ({paper.fig5.n})")
-        if paper.fig5.steps != sorted(paper.fig5.steps):
-            raise wrong("papers.ddim.fig5.steps", paper.fig5.steps, "them in rising order: the last is what the others are compared with")
+    if paper.grid:
+        distinct("papers.ddim.grid.eta", paper.grid.eta)
+    for block in ("fig5", "grid"):
+        options = getattr(paper, block)
+        if options and options.steps != sorted(options.steps):
+            raise wrong(f"papers.ddim.{block}.steps", options.steps, "them in rising order: the last is what the others are compared with")
 
 
 def _beside_ddpm(preset: Catalogue, paper: DDIM) -> None:

@@ -120,6 +120,20 @@ class BoundParts(Options):
     seed: Seed = 0
 
 
+class ConventionsTable(Options):
+    """What clipping, the choice of the fixed variance and truncated grey levels change in bits and in samples of one run."""
+
+    run: Name
+    features: Name
+    n: Several
+    """Test images (all, if there are fewer)."""
+    strata: Count
+    """As for table1."""
+    draws: Several
+    """Samples with each."""
+    seed: Seed = 0
+
+
 class ProgressFigure(Options):
     """x0-hat on the way from x_T to x_0: its quality (Figure 10) and its looks (Figures 6 and 14)."""
 
@@ -176,6 +190,7 @@ class DDPM(Options):
     fig13: SampleGrid | None = None
     fig15: NeighbourFigure | None = None
     bounds: BoundParts | None = None
+    conventions: ConventionsTable | None = None
 
     of: ClassVar[dict[str, str]] = {"fig5": "table4", "terms": "table4", "fig6": "fig10", "fig14": "fig10"}
     """Figures that are drawn from what was measured for another artifact."""

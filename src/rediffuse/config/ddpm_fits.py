@@ -3,6 +3,7 @@
 from rediffuse.config.base import wrong
 from rediffuse.config.catalogue import IMAGES, Catalogue, distinct, named
 from rediffuse.config.ddpm import DDPM
+from rediffuse.config.runs import Run
 from rediffuse.config.samples import AncestralSamples
 
 
@@ -54,9 +55,12 @@ def _runs_fit(preset: Catalogue, paper: DDPM) -> None:
         if latents:
             preset.check_steps(f"papers.ddpm.{figure}.t", latents.t, latents.run)
             distinct(f"papers.ddpm.{figure}.t", latents.t)
-    if paper.bounds and paper.bounds.strata >= preset.runs[paper.bounds.run].process.T:
-        T = preset.runs[paper.bounds.run].process.T
-        raise wrong("papers.ddpm.bounds.strata", paper.bounds.strata, f"at most T - 1 = {T - 1} of runs.{paper.bounds.run}")
+    if paper.conventions:
+        named("papers.ddpm.conventions.run", paper.conventions.run, {name: run for name, run in levels.items() if _fixed(run)})
+        preset.check_features("papers.ddpm.conventions.features", paper.conventions.features, paper.conventions.run)
+    for table, estimated in (("bounds", paper.bounds), ("conventions", paper.conventions)):
+        if estimated and estimated.strata >= (T := preset.runs[estimated.run].process.T):
+            raise wrong(f"papers.ddpm.{table}.strata", estimated.strata, f"at most T - 1 = {T - 1} of runs.{estimated.run}")
     if paper.fig8:
         preset.check_steps("papers.ddpm.fig8.t", [paper.fig8.t], paper.fig8.run)
     if paper.fig10:
@@ -64,3 +68,8 @@ def _runs_fit(preset: Catalogue, paper: DDPM) -> None:
         preset.check_steps("papers.ddpm.fig10.times", [paper.fig10.times], paper.fig10.run)
         if paper.fig10.rows > paper.fig10.n:
             raise wrong("papers.ddpm.fig10.rows", paper.fig10.rows, f"at most n ({paper.fig10.n})")
+
+
+def _fixed(run: Run) -> bool:
+    """Whether x0-hat can be clipped, and the variance be the other fixed one."""
+    return run.predicts != "mu" and run.variance in ("fixed-small", "fixed-large")

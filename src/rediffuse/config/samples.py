@@ -6,6 +6,8 @@ from pydantic import Field
 
 from rediffuse.config.base import Count, Name, Options, Seed
 
+Number = Annotated[float, Field(ge=0, le=1)]
+"""A value of eta."""
 Rule = Literal["sigma-hat", "probability-flow", "dpm-solver++"]
 """Rows of DDIM's Table 1 that are no value of eta."""
 
@@ -32,7 +34,7 @@ class SweepSamples(SampleOptions):
 
     kind: Literal["ddim"]
     steps: Annotated[list[Count], Field(min_length=1)]
-    eta: Annotated[list[Annotated[float, Field(ge=0, le=1)] | Rule], Field(min_length=1)]
+    eta: Annotated[list[Number | Rule], Field(min_length=1)]
     """A number, sigma-hat, or another solver of the equation of eta 0."""
     tau: Literal["linear", "quadratic", "released-uniform", "released-quadratic"]
     """The sub-sequence of 1..T that the steps run on."""

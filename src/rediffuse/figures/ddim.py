@@ -9,7 +9,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Circle
 
 from rediffuse.figures import style
-from rediffuse.figures.ddim_images import fig3, fig5, fig6, fig7, fig11
+from rediffuse.figures.ddim_images import fig3, fig5, fig6, fig7, fig11, grid
 from rediffuse.papers import tables
 from rediffuse.papers.ddim.tables import seconds_a_step
 from rediffuse.paths import Layout
@@ -216,5 +216,6 @@ FIGURES = {
     "fig6": fig6,
     "fig7": fig7,
     "fig11": fig11,
+    "grid": grid,
     "frontier": frontier,
 }

@@ -8,6 +8,11 @@ from rediffuse.files import read_arrays
 from rediffuse.papers import tables
 from rediffuse.paths import Layout
 
+ACROSS = 3
+"""Panels of the grid side by side."""
+NAMES = {"sigma-hat": "$\\hat\\sigma$", "probability-flow": "flow", "dpm-solver++": "DPM++"}
+"""How rows are labelled that are no value of eta."""
+
 
 def fig3(layout: Layout) -> None:
     """Figure 3: samples at few and at many steps, a row an eta; one column starts from one latent x_T throughout."""
@@ -16,7 +21,6 @@ def fig3(layout: Layout) -> None:
     data = read_arrays(layout.artifact("ddim", "fig3.npz"), "rediffuse measure ddim fig3")
     keys = [key for key in data if key.startswith(f"S{options.steps[0]}-")]
     etas = [key.split("-", 1)[1] for key in keys]
-    names = {"sigma-hat": "$\\hat\\sigma$", "probability-flow": "flow", "dpm-solver++": "DPM++"}
     figure, panels = plt.subplots(
         1, len(options.steps), figsize=(3.5 * len(options.steps), 3.5 * len(etas) / options.columns + 0.5), squeeze=False
     )
@@ -25,7 +29,7 @@ def fig3(layout: Layout) -> None:
         picture = style.tile(pictures, len(etas), options.columns)
         style.show(axes, picture, f"S = {S}")
         height = picture.shape[0] / len(etas)
-        axes.set_yticks([(k + 0.5) * height for k in range(len(etas))], [names.get(eta, f"$\\eta$ = {eta}") for eta in etas])
+        axes.set_yticks([(k + 0.5) * height for k in range(len(etas))], [NAMES.get(eta, f"$\\eta$ = {eta}") for eta in etas])
         axes.tick_params(length=0)
     style.save(figure, layout.artifact("ddim", "fig3.png"))
 
@@ -78,6 +82,29 @@ def fig11(layout: Layout) -> None:
     figure, axes = plt.subplots(figsize=(4.2, 4.5))
     style.show(axes, style.tile(np.concatenate([*images]), rows, columns), f"slerp between four latents, {_steps(layout)}")
     style.save(figure, layout.artifact("ddim", "fig11.png"))
+
+
+def grid(layout: Layout) -> None:
+    """Every S and eta: a panel an eta, a row a number of steps; one column starts from one latent, which stands in the last panel."""
+    data = read_arrays(layout.artifact("ddim", "grid.npz"), "rediffuse measure ddim grid")
+    steps, columns = data["steps"].tolist(), len(data["latents"])
+    parts = [
+        (NAMES.get(eta, f"$\\eta$ = {eta}"), images)
+        for eta, images in zip(data["eta"].tolist(), data["images"].swapaxes(0, 1), strict=True)
+    ]
+    rows, width = -(-(len(parts) + 1) // ACROSS), 3.0
+    figure, panels = plt.subplots(rows, ACROSS, figsize=(width * ACROSS, rows * (0.8 * width * len(steps) / columns + 0.3)), squeeze=False)
+    for axes, (name, images) in zip(panels.flat, parts, strict=False):
+        picture = style.tile(np.concatenate([*images]), len(steps), columns)
+        style.show(axes, picture, name)
+        height = (picture.shape[0] + 1) / len(steps)
+        axes.set_yticks([(k + 0.5) * height - 1 for k in range(len(steps))], [f"S = {S}" for S in steps])
+        axes.tick_params(length=0, labelsize=7)
+    for axes in panels.flat[len(parts) :]:
+        axes.set_axis_off()
+    # Noise is wider than images: three deviations are what is left white and black of it.
+    style.show(panels.flat[len(parts)], style.tile(data["latents"] / 3, 1, columns), "the latents $x_T$")
+    style.save(figure, layout.artifact("ddim", "grid.png"))
 
 
 def _steps(layout: Layout) -> str:

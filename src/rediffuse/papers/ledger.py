@@ -68,9 +68,8 @@ def read(paper: str) -> list[Equation]:
         equations: dict[str, Equation] = {}
         for row in reader:
             if None in row or not all(row.values()):
-                raise UserError(
-                    f"{path}:{reader.line_num}: found {len([value for value in row.values() if value])} cells; expected 6, none empty"
-                )
+                filled = sum(bool(value) for value in row.values())
+                raise UserError(f"{path}:{reader.line_num}: found {filled} filled cells; expected {len(COLUMNS)}, and none empty")
             if row["number"] in equations:
                 raise UserError(f"{path}:{reader.line_num}: found equation {row['number']} twice; expected a row an equation")
             equations[row["number"]] = Equation(paper, **row)

@@ -68,6 +68,7 @@ MAKES: dict[str, dict[str, Makes]] = {
         "fig15": Makes("neighbours", ["fig15.npz", "fig15.csv"], drawn=["fig15.png"]),
         "terms": Makes(drawn=["terms.png"]),
         "bounds": Makes("bounds", [TABLE]),
+        "conventions": Makes("conventions", [TABLE]),
     },
     "ddim": {
         "table1": Makes("sweeps", [TABLE], ["published_table1"], drawn=["table1.png"]),
@@ -81,6 +82,7 @@ MAKES: dict[str, dict[str, Makes]] = {
         "fig6": Makes("latents", ["fig6.npz"], drawn=["fig6.png"]),
         "fig7": Makes("sweeps", ["fig7.npz"], drawn=["fig7.png"]),
         "fig11": Makes(drawn=["fig11.png"]),
+        "grid": Makes("grids", ["grid.npz"], drawn=["grid.png"]),
         "frontier": Makes("timing", ["frontier.csv"], drawn=["frontier.png"], after=["fig4.csv"]),
     },
 }

@@ -14,6 +14,7 @@ from rediffuse import provenance, revisions, weeklies
 from rediffuse.config import Folder, Options
 from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder
+from rediffuse.papers import ledger
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
 from rediffuse.pipeline import named
@@ -250,12 +251,25 @@ def report(layout: Layout) -> Recipe:
     return Recipe("report", "report", "report", words, record, inputs, outputs, ("report.gather",), ("pandas",))
 
 
+def equations(layout: Layout) -> Recipe:
+    """The equation ledger, with the tests of each equation run. Of the tests their syntax counts, as of all code."""
+    every = [equation for paper in ledger.PAPERS for equation in ledger.read(paper)]
+    modules = tuple(sorted({ledger.split(equation.function)[0] for equation in every}))
+    tests = sorted({test.partition("::")[0] for equation in every for test in equation.tests} | {"tests/conftest.py"})
+    record, outputs = layout.results / "equations.json", {"equations": [layout.results / "equations.csv"]}
+    options = {"tests": {test: provenance.syntax(ledger.ROOT / test) for test in tests}}
+    words, inputs = "Run the tests of every equation in the ledger", {"ledger": [published(paper, "ledger") for paper in ledger.PAPERS]}
+    return Recipe(
+        "equations", "equations", "equations", words, record, inputs, outputs, (*modules, "report.equations"), ("scipy",), options
+    )
+
+
 # --- all of them ---
 
 
 def jobs(layout: Layout) -> list[Recipe]:
     """Every job of a preset, each after those whose files it reads."""
-    return [*before_report(layout), report(layout), *weekly_reports(layout)]
+    return [*before_report(layout), report(layout), equations(layout), *weekly_reports(layout)]
 
 
 def before_report(layout: Layout) -> Iterator[Recipe]:

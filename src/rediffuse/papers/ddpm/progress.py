@@ -25,7 +25,10 @@ CHUNK = 100
 
 
 def fig10(layout: Layout, device: torch.device) -> None:
-    """Frechet distance and inception score of x0-hat against the number of reverse steps; and when each spatial frequency is settled."""
+    """Frechet distance and inception score of x0-hat against the number of reverse steps; and when each spatial frequency is settled.
+
+    Of the first chains x_t is kept beside x0-hat, and the schedule, for the picture that moves.
+    """
     options = options_of(layout).fig10
     assert options
     denoiser, data = denoiser_of(layout, options.run, device)
@@ -33,18 +36,25 @@ def fig10(layout: Layout, device: torch.device) -> None:
     T = denoiser.process.T
     times = sorted({round(t) for t in np.linspace(1, T, options.times)}, reverse=True)
 
-    def chains(first: int) -> NDArray[np.float32]:
+    def chains(first: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """x0-hat at the times, and x_t of those chains that are drawn: both of shape (times, chains, *shape)."""
         noise = SampleNoise(options.seed, range(first, min(first + CHUNK, options.n)), data.shape, device)
+        drawn = max(options.rows - first, 0)
+        x_T = noise()
         kept: dict[int, NDArray[np.float32]] = {}
+        on_way = {T: x_T[:drawn].cpu().numpy()}
 
         def keep(step: Step) -> None:
             if step.t in times:
                 kept[step.t] = step.x0.cpu().numpy()
+            if step.s in times:
+                on_way[step.s] = step.x[:drawn].cpu().numpy()
 
-        ancestral.sample(denoiser, noise(), noise, keep)
-        return np.stack([kept[t] for t in times])
+        ancestral.sample(denoiser, x_T, noise, keep)
+        return np.stack([kept[t] for t in times]), np.stack([on_way[t] for t in times])
 
-    x0 = np.concatenate(each(chains, range(0, options.n, CHUNK), -(-options.n // CHUNK), "figure 10", CHUNK), axis=1)
+    parts = each(chains, range(0, options.n, CHUNK), -(-options.n // CHUNK), "figure 10", CHUNK)
+    x0, x_t = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
     reference = Statistics.of(measure(classifier, data.x("train")).features)
     rows = []
     unsettled: dict[str, list[NDArray[np.float64]]] = {}
@@ -66,4 +76,5 @@ def fig10(layout: Layout, device: torch.device) -> None:
         about = {"dataset": data.name, "run": options.run, "steps": T, "n": options.n}
         rows.append(about | {"metric": f"settled after, {band}", "value": value, "sd": error})
     write(layout.artifact("ddpm", "fig10.csv"), pd.DataFrame(rows))
-    write_arrays(layout.artifact("ddpm", "fig10.npz"), {"times": np.array(times), "x0": x0[:, : options.rows]})
+    images = {"times": np.array(times), "x0": x0[:, : options.rows], "x_t": x_t, "beta": denoiser.process.beta.cpu().numpy()}
+    write_arrays(layout.artifact("ddpm", "fig10.npz"), images)

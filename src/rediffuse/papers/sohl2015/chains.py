@@ -10,6 +10,7 @@ from rediffuse.metrics.bits import share_and_error
 from rediffuse.papers.sohl2015.common import generator_of, loaded, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
+from rediffuse.processes.gaussian import at
 from rediffuse.samplers import ancestral, binomial
 from rediffuse.samplers.ddim import Step
 from rediffuse.samplers.noise import SampleNoise
@@ -17,19 +18,21 @@ from rediffuse.samplers.noise import SampleNoise
 GRID = np.linspace(-2.2, 2.2, 23)
 """Points of the drift field along each axis: a little more than the paper's axes show."""
 ANIMATED = 1500
-"""Most points in the animation of the reverse chain."""
+"""Most points of the chains that are kept at every t."""
 
 
 def fig1(layout: Layout, device: torch.device) -> None:
     """The forward chain and the reverse chain at t = 0, T/2, T, and the drift f_mu(x, t) - x, learned and exact, on a grid.
 
     The drift is drawn at t = 2, T/2 and T: the step from t = 1 is fixed to the forward kernel (eq. 44), and nothing in it is learned.
+    For the picture that moves both chains and the drift are kept at every t, row t - 1 of `drift_*` being the step from t; a forward chain
+    is one walk from x_0 to x_T (eq. 2), where the panels draw q(x_t | x_0) at once.
     """
     options = options_of(layout).fig1
     assert options
     run, data = loaded(layout, options.run, device)
     roll = generator_of(layout, options.run)
-    process, denoiser, T = run.gaussian, run.denoiser(), run.T
+    process, denoiser, T = run.gaussian, run.reverse(), run.T
 
     noise = SampleNoise(options.seed, range(options.n), data.shape, device)
     x_T, eps = noise(), noise()
@@ -40,11 +43,16 @@ def fig1(layout: Layout, device: torch.device) -> None:
     def keep(step: Step) -> None:
         reverse[step.s] = step.x
 
-    ancestral.sample(run.reverse(), x_T, noise, keep)
+    ancestral.sample(denoiser, x_T, noise, keep)
     for t in (0, T // 2, T):
         arrays[f"forward_{t}"] = process.q_sample(x0, t, eps).cpu().numpy()
         arrays[f"reverse_{t}"] = reverse[t].cpu().numpy()
+    forward = [x0]
+    for t in range(1, T + 1):
+        forward.append(at(process.alpha.sqrt(), t, x0) * forward[-1] + at(process.beta.sqrt(), t, x0) * noise())
+    arrays["forward"] = np.stack([x[:ANIMATED].cpu().numpy() for x in forward])
     arrays["reverse"] = np.stack([reverse[t][:ANIMATED].cpu().numpy() for t in range(T + 1)])
+    arrays["beta"] = process.beta.cpu().numpy()
 
     def drift(points: Array, t: int) -> tuple[Array, Array]:
         """f_mu(x, t) - x at points of shape (n, 2): the network's, and that of the exact E[x_{t-1} | x_t]."""
@@ -55,13 +63,18 @@ def fig1(layout: Layout, device: torch.device) -> None:
         return learned.cpu().numpy(), (process.posterior_mean(mean, x, t) - x).cpu().numpy()
 
     grid = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
+    fields = [(*drift(grid, t), roll.log_density(grid, float(process.alpha_bar[t]))) for t in range(1, T + 1)]
+    rms = []
+    for t in range(1, T + 1):
+        learned, exact = drift(process.q_sample(x0, t, eps).double().cpu().numpy(), t)
+        rms.append([np.sqrt(((learned - exact) ** 2).sum(1).mean()), np.sqrt((exact**2).sum(1).mean())])
+    for name, field in zip(("learned", "exact", "log_density"), zip(*fields, strict=True), strict=True):
+        arrays[f"drift_{name}"] = np.stack(field).astype(np.float32)
+    arrays["drift_rms"] = np.array(rms)
     errors = []
     for t in arrays["drift_t"].tolist():
-        arrays[f"learned_{t}"], arrays[f"exact_{t}"] = drift(grid, t)
-        arrays[f"log_density_{t}"] = roll.log_density(grid, float(process.alpha_bar[t]))
-        x_t = process.q_sample(x0, t, eps).double().cpu().numpy()
-        learned, exact = drift(x_t, t)
-        arrays[f"rms_{t}"] = np.array([np.sqrt(((learned - exact) ** 2).sum(1).mean()), np.sqrt((exact**2).sum(1).mean())])
+        arrays[f"learned_{t}"], arrays[f"exact_{t}"], arrays[f"log_density_{t}"] = fields[t - 1]
+        arrays[f"rms_{t}"] = arrays["drift_rms"][t - 1]
         for metric, value in zip(("rms error of the drift", "rms of the exact drift"), arrays[f"rms_{t}"], strict=True):
             errors.append({"dataset": data.name, "run": options.run, "t": t, "metric": metric, "unit": "", "value": value, "n": options.n})
     write_arrays(layout.artifact("sohl2015", "fig1.npz"), arrays)
