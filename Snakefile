@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 from shlex import quote
 
-from rediffuse import interrupts, provenance
+from rediffuse import interrupts, provenance, weeklies
 from rediffuse.config.ddpm import CELL
 from rediffuse.errors import UserError
 from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
-from rediffuse.pipeline import checkpoints, engine, locks, recipes
+from rediffuse.pipeline import checkpoints, engine, locks, named, recipes
 from rediffuse.presets import load_preset, preset_path
 
 config.setdefault("preset", "laptop")
@@ -50,6 +50,7 @@ wildcard_constraints:
     samples="[A-Za-z0-9-]+?",
     shard="[0-9]+",
     shards="[0-9]+",
+    date="[0-9]{4}-[0-9]{2}-[0-9]{2}",
 
 
 include: "workflow/rules/common.smk"
@@ -57,6 +58,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/runs.smk"
 include: "workflow/rules/artifacts.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/weekly.smk"
 
 
 rule all:
@@ -65,6 +67,7 @@ rule all:
         recipes.report(LAYOUT).makes,
         recipes.equations(LAYOUT).makes,
         recipes.site(LAYOUT).makes,
+        *[recipe.makes for recipe in recipes.weekly_reports(LAYOUT)],
     message:
         f"Everything of the preset {LAYOUT.name} is made"
 
@@ -95,4 +98,4 @@ onstart:
 
 
 onsuccess:
-    print(where_to_look(), file=sys.stderr)
+    print(where_to_look(), *weekly_reports(), sep="\n", file=sys.stderr)

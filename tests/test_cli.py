@@ -20,6 +20,7 @@ COMMANDS = [
     "table",
     "figure",
     "claims",
+    "equations",
     "report",
     "site",
     "import-weights",
@@ -28,8 +29,13 @@ COMMANDS = [
     "status",
     "why",
     "verify",
+    "equation",
     "record",
+    "weekly",
+    "zotero",
 ]
+GROUPS = {"weekly": ["new", "render"], "zotero": ["pull"]}
+"""Commands that have commands of their own."""
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +59,16 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     out, err = capsys.readouterr()
     assert not err
     assert re.match(rf"Usage: .*\brediffuse {command} \[OPTIONS\]", out)
-    assert "--preset" in out
+    assert "--preset" in out or command in GROUPS or command == "equation", "the ledger is of all presets"
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_command_of_a_group_has_help(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny.rediffuse(group, "--help")
+    assert re.findall(r"^  ([\w-]+)  +[A-Z]", capsys.readouterr().out.split("Commands:")[1], re.MULTILINE) == GROUPS[group]
+    for command in GROUPS[group]:
+        assert tiny.rediffuse(group, command, "--help") == 0
+        assert re.match(rf"Usage: .*\brediffuse {group} {command} \[OPTIONS\]", capsys.readouterr().out)
 
 
 def test_the_installed_command_is_this_one() -> None:

@@ -80,7 +80,7 @@ def restored(made: Path) -> Iterator[Path]:
     """The same, every file as it was after the test."""
     sources = [
         path
-        for name in ("src", "config", "workflow", "requirements.lock", "Snakefile", "README.md", "data")
+        for name in ("src", "config", "workflow", "requirements.lock", "Snakefile", "README.md", "data", "reports")
         for path in _below(made / name)
     ]
     before = {path: (path.read_bytes(), path.stat()) for path in sources}
@@ -187,6 +187,8 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "the look of the pages": (append("src/rediffuse/report/site/site.css", "\n"), {"site"}),
     "the code of the pages": (append("src/rediffuse/report/site/front.py", UNUSED), {"site"}),
     "a word of the pages": (replace("src/rediffuse/report/words/interface.csv", "图集", "图库"), {"site"}),
+    "a weekly report's text": (append("reports/weekly/2023-01-10.md", "\nMore words.\n"), after("weekly-2023-01-10")),
+    "the frame of weekly reports": (append("src/rediffuse/report/weekly/words.py", UNUSED), {"weekly_report"}),
     "a preset of one's own": (lambda folder: shutil.copyfile(folder / "config/smoke.yaml", folder / "config/mine.yaml"), set()),
     "a new option with its default": (
         replace(
@@ -213,3 +215,15 @@ def test_an_edit_re_runs_what_depends_on_it_and_nothing_else(restored: Path, nam
     edit, expected = EDITS[name]
     edit(restored)
     assert plan(restored) == expected
+
+
+def test_an_edit_of_a_weekly_report_renders_that_one_alone(restored: Path) -> None:
+    append("reports/weekly/2023-01-10.md", "\nMore words.\n")(restored)
+    told = run(restored, sys.executable, "-m", "rediffuse.cli", "why")
+    assert told == "Render the weekly report 2023-01-10: reports/weekly/2023-01-10.md changed\n"
+
+
+def test_a_preset_of_ones_own_has_weekly_reports_only_when_they_are_asked_for(restored: Path) -> None:
+    shutil.copyfile(restored / "config/smoke.yaml", restored / "config/mine.yaml")
+    assert "weekly_report" not in plan(restored, "config/mine.yaml")
+    assert "weekly_report" in plan(restored, "config/mine.yaml", "weekly")

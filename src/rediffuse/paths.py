@@ -56,6 +56,10 @@ class Layout:
     def artifact(self, paper: str, file: str) -> Path:
         return self.results / paper / file
 
+    def weekly(self, name: str) -> Path:
+        """A weekly report's page; beside it lie its document (.docx) and its record (.json)."""
+        return self.results / "report" / "weekly" / f"{name}.html"
+
     def asks(self, paper: str, artifact: str) -> bool:
         """Whether the preset asks for a table or figure; one without options of its own is asked for with its paper."""
         options = getattr(self.preset.papers, paper)

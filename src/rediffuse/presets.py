@@ -43,18 +43,23 @@ def load_preset(path: Path) -> Preset:
         raise UserError(f"{path}: not text; expected a preset in YAML (see config/laptop.yaml)") from None
     except (YAMLError, ValueError, RecursionError) as error:  # the last two of a value that does not fit its tag, and of endless nesting
         where = f"line {error.problem_mark.line + 1}: " if isinstance(error, MarkedYAMLError) and error.problem_mark else ""
-        problem = getattr(error, "problem", None) or error
-        raise UserError(f"{path}: {where}{' '.join(str(problem).split())}; expected YAML") from None
+        said = getattr(error, "problem", None) or error
+        raise UserError(f"{path}: {where}{' '.join(str(said).split())}; expected YAML") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: found {_short(raw)}; expected the keys {', '.join(Preset.model_fields)}")
     try:
         return Preset.model_validate(raw, strict=True)
     except ValidationError as error:
-        told = [_told(details, raw) for details in error.errors(include_url=False)]
-        key, found, _ = told[0]
-        expected = " or ".join(dict.fromkeys(each for where, _, each in told if where == key))  # a union has an error a member
-        more = len({where for where, _, _ in told}) - 1
-        raise UserError(f"{path}: {key}: {found}; expected {expected}{f' (and {more} more)' if more else ''}") from None
+        raise UserError(f"{path}: {': '.join(problem(error, raw))}") from None
+
+
+def problem(error: ValidationError, raw: Any) -> tuple[str, str]:
+    """The first of what is wrong with a block of options: the key's path, and what was found and what is allowed."""
+    told = [_told(details, raw) for details in error.errors(include_url=False)]
+    key, found, _ = told[0]
+    expected = " or ".join(dict.fromkeys(each for where, _, each in told if where == key))  # a union has an error a member
+    more = len({where for where, _, _ in told}) - 1
+    return key, f"{found}; expected {expected}{f' (and {more} more)' if more else ''}"
 
 
 def _told(error: ErrorDetails, raw: Any) -> tuple[str, str, str]:

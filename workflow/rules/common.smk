@@ -77,3 +77,12 @@ def where_to_look():
             f"  {results}/artifacts.csv      every numbered table and figure: made, or what it needs",
         ]
     )
+
+
+def weekly_reports():
+    """Where the weekly reports are, and which of them are none of the preset's."""
+    written = [weeklies.read(weeklies.path_of(name)) for name in weeklies.names()]
+    left_out = {each.path: named.left_out(LAYOUT, each) for each in written}
+    if not all(left_out.values()):
+        yield f"  {LAYOUT.results}/report/weekly/  the weekly reports, as pages and documents"
+    yield from (f"  {path} is left out: {why}" for path, why in left_out.items() if why)

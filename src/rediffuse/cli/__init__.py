@@ -5,11 +5,11 @@ import sys
 import time
 
 from rediffuse import interrupts, progress
-from rediffuse.cli import jobs, outside, questions
+from rediffuse.cli import jobs, outside, questions, reports
 from rediffuse.cli.common import app
 from rediffuse.errors import UserError
 
-__all__ = ["jobs", "main", "outside", "questions"]
+__all__ = ["jobs", "main", "outside", "questions", "reports"]
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import named
 from rediffuse.provenance import PACKAGE
 
 ROOT = PACKAGE.parents[1]
@@ -43,7 +44,9 @@ def chapters(layout: Layout) -> dict[tuple[str, str], dict[str, Path]]:
 
 def pictures(layout: Layout) -> dict[Path, Path]:
     """A picture among the results -> its copy in the site, which is moved as a whole."""
-    drawn = [layout.artifact(paper, name) for paper in layout.papers for each in asked(layout, paper) for name in MAKES[paper][each].drawn]
+    drawn = [
+        layout.artifact(paper, name) for paper in layout.papers for each in asked(layout, paper) for name in MAKES[paper][each].pictures
+    ]
     return {path: folder(layout) / "pictures" / path.parent.name / path.name for path in drawn if path.suffix in PICTURES}
 
 
@@ -55,9 +58,9 @@ def sources() -> dict[str, Path]:
     return modules | tests | {"Snakefile": ROOT / "Snakefile"} | rules
 
 
-def weekly() -> list[str]:
-    """The dates of the weekly reports that are written, the last first."""
-    return sorted((path.stem for path in (ROOT / "reports/weekly").glob("*.md")), reverse=True)
+def weekly(layout: Layout) -> list[str]:
+    """The dates of the weekly reports that are the preset's, the last first."""
+    return sorted((written.name for written in named.reports(layout)), reverse=True)
 
 
 def looks() -> list[Path]:

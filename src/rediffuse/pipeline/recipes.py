@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rediffuse import provenance
+from rediffuse import provenance, revisions, weeklies
 from rediffuse.config import Folder, Options
 from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder
 from rediffuse.papers import ledger
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
-from rediffuse.pipeline import pages
+from rediffuse.pipeline import named, pages
 
 PARAMS = ("command", "options", "code", "pins")
 REPORT = ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "provenance.json", "summary.md")
@@ -220,6 +220,25 @@ def claims(layout: Layout, paper: str) -> Recipe:
     )
 
 
+def weekly(layout: Layout, name: str) -> Recipe:
+    """A weekly report as a page and a document. Raises UserError, with file and line, if its front matter is malformed."""
+    written = weeklies.read(weeklies.path_of(name))
+    page = layout.weekly(name)
+    inputs = {
+        "text": [written.path],
+        "read": [path for path in (weeklies.LIBRARY, weeklies.ZOTERO) if path.is_file()],
+        "results": [layout.results / file for file in ("metrics.json", "claims.csv", "timings.json")],
+        "named": named.shown(layout, written),
+    }
+    # Of git: where progress begins and ends. A commit alone makes no report anew, or each would be stale once it is committed.
+    marks = {key: revisions.resolve(value) for key in ("baseline", "revision") if (value := weeklies.mark(written, key))}
+    outputs = {"page": [page], "document": [page.with_suffix(".docx")]}
+    words, record, modules = f"Render the weekly report {name}", page.with_suffix(".json"), ("report.weekly.render",)
+    options, libraries = {"preset": layout.preset, "revisions": marks}, ("pandas", "pypandoc-binary")
+    command = f"weekly render {written.path}"
+    return Recipe(f"weekly-{name}", "weekly_report", command, words, record, inputs, outputs, modules, libraries, options)
+
+
 def report(layout: Layout) -> Recipe:
     """What all papers' results are gathered into."""
     inputs = {
@@ -255,7 +274,7 @@ def site(layout: Layout) -> Recipe:
         "looks": pages.looks(),
     }
     words, record = f"Build the site {layout.results}/report/index.html", layout.results / "site.json"
-    libraries, options = ("jinja2", "pandas", "pygments", "pypandoc-binary"), {"weekly": pages.weekly()}
+    libraries, options = ("jinja2", "pandas", "pygments", "pypandoc-binary"), {"weekly": pages.weekly(layout)}
     outputs, modules = {"site": pages.files(layout)}, ("report.site.build",)
     return Recipe("site", "site", "site", words, record, inputs, outputs, modules, libraries, options)
 
@@ -265,7 +284,7 @@ def site(layout: Layout) -> Recipe:
 
 def jobs(layout: Layout) -> list[Recipe]:
     """Every job of a preset, each after those whose files it reads."""
-    return [*before_report(layout), report(layout), equations(layout), site(layout)]
+    return [*before_report(layout), report(layout), equations(layout), site(layout), *weekly_reports(layout)]
 
 
 def before_report(layout: Layout) -> Iterator[Recipe]:
@@ -280,6 +299,11 @@ def before_report(layout: Layout) -> Iterator[Recipe]:
         yield from (table(layout, paper, name) for name in artifacts if MAKES[paper][name].is_table)
         yield from (draw(layout, paper, name) for name in artifacts if MAKES[paper][name].drawn)
         yield claims(layout, paper)
+
+
+def weekly_reports(layout: Layout) -> list[Recipe]:
+    """The weekly reports that are the preset's."""
+    return [weekly(layout, each.name) for each in named.reports(layout)]
 
 
 def shown(layout: Layout, paper: str) -> list[Path]:

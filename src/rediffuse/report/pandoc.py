@@ -9,8 +9,8 @@ from typing import Any
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_bytes
 
-READER = "markdown-yaml_metadata_block"
-"""Front matter is read by those who know its keys."""
+READER = "markdown-yaml_metadata_block+east_asian_line_breaks"
+"""Front matter is read by those who know its keys; a line that ends inside a Chinese sentence is no space."""
 LANGUAGES = {"en": "en-GB", "zh": "zh-Hans"}
 TITLES = {"en": "References", "zh": "参考文献"}
 

@@ -117,7 +117,7 @@ def _full(layout: Layout, paper: str, artifact: Artifact, sources: Sources) -> A
 
 
 def _picture(layout: Layout, paper: str, artifact: Artifact) -> Picture:
-    drawn = {name.partition(".")[2]: layout.artifact(paper, name) for name in MAKES[paper][artifact.name].drawn}
+    drawn = {name.partition(".")[2]: layout.artifact(paper, name) for name in MAKES[paper][artifact.name].pictures}
     named = {suffix: place(layout, path) for suffix, path in drawn.items()}
     on = f", {artifact.made_on}" if artifact.made_on else ""
     alt = Both(*(f"{words.NAMES[paper][k]}, {artifact.called[k] + ': ' if artifact.called else ''}{artifact.title[k]}{on}" for k in (0, 1)))
