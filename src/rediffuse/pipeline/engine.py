@@ -51,16 +51,17 @@ def remember(layout: Layout) -> None:
     """Write Snakemake's memory of the outputs that are there and of which it has none, or one of another file, from their records."""
     for recipe in jobs(layout):
         there = [path for path in [*recipe.makes, recipe.record] if path.is_file()]
+        missing = [path for path in recipe.makes if not path.is_file()]
         _complete(recipe, there)
         unknown = [path for path in there if (memory(path) or {}).get("endtime") != path.stat().st_mtime]
-        if not unknown:
+        if not (unknown or missing):
             continue
         try:
             record = read(recipe)
         except UserError:
             continue  # `rediffuse verify` names it
         if record is not None:
-            _remember(recipe, record, there)
+            _remember(recipe, record, there, missing)
 
 
 def _complete(recipe: Recipe, there: list[Path]) -> None:
@@ -80,7 +81,7 @@ def _complete(recipe: Recipe, there: list[Path]) -> None:
             marker.unlink(missing_ok=True)
 
 
-def _remember(recipe: Recipe, record: dict[str, Any], there: list[Path]) -> None:
+def _remember(recipe: Recipe, record: dict[str, Any], there: list[Path], missing: list[Path]) -> None:
     now = contents(recipe.reads)
     changed = [path for path in recipe.reads if now.get(path.as_posix()) != record["inputs"].get(path.as_posix()) and path.is_file()]
     if changed:
@@ -93,7 +94,9 @@ def _remember(recipe: Recipe, record: dict[str, Any], there: list[Path]) -> None
         "rule": recipe.rule,
         "input": sorted(map(str, recipe.reads)),
         "log": [],
-        "params": [repr({key: record[key] for key in PARAMS})],
+        # Of a job one of whose outputs Snakemake does not know it asks nothing, unless a target needs that one: where an output is gone, or
+        # is new to the rule, it is to find that the job was made otherwise.
+        "params": [] if missing else [repr({key: record[key] for key in PARAMS})],
         "record_format_version": FORMAT,
         "incomplete": False,
         "input_checksums": {path: f"sha256:{content}" for path, content in record["inputs"].items()},
@@ -101,6 +104,8 @@ def _remember(recipe: Recipe, record: dict[str, Any], there: list[Path]) -> None
     for path in there:
         time = path.stat().st_mtime
         write_text(_file(path), json.dumps(known | {"starttime": time - record["seconds"], "endtime": time}))
+    for path in missing:
+        write_text(_file(path), json.dumps(known | {"starttime": 0, "endtime": 0}))
 
 
 def _file(output: Path, folder: Path = METADATA) -> Path:

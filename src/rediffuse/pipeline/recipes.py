@@ -271,6 +271,7 @@ def site(layout: Layout) -> Recipe:
         "papers": [path for paper in layout.papers for path in [*shown(layout, paper), *_behind(layout, paper), *_arrays(layout, paper)]],
         "data": [layout.dataset(name) / "dataset.json" for name in layout.preset.datasets],
         "chapters": [path for texts in pages.chapters(layout).values() for path in texts.values()],
+        "pictures": [*pages.pictures(layout)],
         "looks": pages.looks(),
     }
     words, record = f"Build the site {layout.results}/report/index.html", layout.results / "site.json"
