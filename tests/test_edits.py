@@ -203,6 +203,19 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
 }
 
 
+def test_an_output_that_no_target_needs_is_made_again_when_it_is_gone(made: Path) -> None:
+    """Also where its job changed meanwhile: Snakemake asks nothing of a job of which it does not know every output."""
+    curve = made / LAYOUT.run("digits") / "history.csv"
+    content, stat = curve.read_bytes(), curve.stat()
+    curve.unlink()
+    try:
+        assert plan(made, "laptop", str(LAYOUT.weights("digits"))) == {"train"}
+    finally:
+        curve.write_bytes(content)
+        os.utime(curve, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert plan(made) == set()
+
+
 def test_a_tree_without_snakemakes_memory_has_nothing_to_do(made: Path) -> None:
     shutil.rmtree(made / ".snakemake", ignore_errors=True)
     assert plan(made) == set()
