@@ -143,7 +143,7 @@ def product(layout: Layout) -> Verdict:
     paper, exact = values[next(rule for rule in rules if "eq. 23" in rule)], values["exact p r"]
     held = all(abs(paper[metric]["value"] - row["value"]) <= 4 * paper[metric]["sd"] for metric, row in exact.items())
     parts = [f"{rule}: mean {rows['mean']['value']:.3f}, variance {rows['variance']['value']:.3f}" for rule, rows in values.items()]
-    return decide(held, "; ".join(parts), "the rule samples nearly p r^2; E[r(x_0) | x_t] in its place samples p r")
+    return decide(held, "; ".join(parts), "on these data the rule samples nearly p r^2; E[r(x_0) | x_t] in its place samples p r")
 
 
 def _rows(layout: Layout, artifact: str, metric: str) -> "list[pd.Series[Any]]":

@@ -1,7 +1,7 @@
 """What multiplying a model by r(x) samples, where the answer is known: a Gaussian, two correlated ones, and the heartbeat.
 
-The paper keeps r the same at every t (eq. 23). Then the chain samples nearly p r^2, not p r: the finding that this table states, with
-the rules that do sample p r beside it.
+The paper keeps r the same at every t (eq. 23). Then the chain does not sample p r, and for data like the prior nearly p r^2: the finding
+that this table states, with the rules that do sample p r beside it.
 """
 
 import math
