@@ -3,9 +3,10 @@
 Denoising, in-painting and every other conditioning is p(x) r(x) with another r. The paper multiplies each reverse kernel by r(x_t) and
 renormalises it (eq. 22), with r the same at every t (eq. 23). The chain of those kernels does not sample p r: a shift of the mean by
 variance * grad log r a step is a Langevin step along twice the score of r, so for data like the prior what comes out is nearly p r^2
-(data N(0, 1) and r = N(2; x, 1): mean 1.333 and variance 0.334, where p r has 1 and 0.5); for narrower data r counts more often still. What r has to be at x_t is E_q[r(x_0) | x_t]. Recommended beside
-the paper's rule: `start_at` for denoising, which needs no r at all and holds for any data; `expected_gaussian` for a Gaussian r, exact for
-data N(0, I); `noised_delta` for in-painting, with every step repeated.
+(data N(0, 1) and r = N(2; x, 1): mean 1.333 and variance 0.334, where p r has 1 and 0.5), and for narrower data r counts more often
+still. What r has to be at x_t is E_q[r(x_0) | x_t]. Recommended beside the paper's rule: `start_at` for denoising, which needs no r at
+all and holds for any data; `expected_gaussian` for a Gaussian r, exact for data N(0, I); `noised_delta` for in-painting, with every step
+repeated.
 """
 
 from collections.abc import Callable

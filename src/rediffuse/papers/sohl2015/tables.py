@@ -164,7 +164,8 @@ def products(layout: Layout) -> None:
         " over samples.",
         "The finding: with r constant in t (eq. 23) the chain does not sample p r. For data like the prior, as the Gaussian's, it samples "
         "nearly p r^2, since a shift of the mean by Sigma grad log r a step is a Langevin step along twice the score of r; for data of "
-        "variance v it counts a tilt 2 artanh(sqrt(1 - v)) / sqrt(1 - v) times, and on the heartbeat's bit it comes out near p r. E[r(x_0) | x_t] in the place of r samples p r; and a noisy observation is"
+        "variance v it counts a tilt 2 artanh(sqrt(1 - v)) / sqrt(1 - v) times, and on the heartbeat's bit it comes out near p r. "
+        "E[r(x_0) | x_t] in the place of r samples p r; and a noisy observation is"
         " itself a diffused state, from which the plain chain samples p r for any data. For in-painting, known values that are as "
         "noisy as x_t are followed too weakly unless every step is made in rounds.",
     ]
