@@ -20,6 +20,8 @@ from rediffuse.report.site.render import render
 from rediffuse.report.words import Both, say
 
 ROOT = PACKAGE.parents[1]
+UNCOLOURED = re.compile(r'<span class="(?:n|nn|nv|o|p|p-Indicator|w|na|ne|py|kt)">([^<]*)</span>')
+"""What Pygments marks and site.css leaves as it is: half of a page."""
 
 
 class Anchor(NamedTuple):
@@ -79,7 +81,7 @@ def _lines(path: Path, text: str, anchors: list[Anchor]) -> Markup:
     for anchor in anchors:
         at[anchor.line] = at.get(anchor.line, "") + Markup('<a id="{}"></a>').format(anchor.name)
     # Pygments closes its spans at the end of every line.
-    lines = highlight(text, lexer, HtmlFormatter(nowrap=True)).rstrip("\n").split("\n")
+    lines = UNCOLOURED.sub(r"\1", highlight(text, lexer, HtmlFormatter(nowrap=True))).rstrip("\n").split("\n")
     return Markup("\n".join(f'<span class="line" id="L{n}">{at.get(n, "")}{line}</span>' for n, line in enumerate(lines, 1)))
 
 
