@@ -61,7 +61,7 @@ class Artifact(NamedTuple):
 
 def page(layout: Layout, paper: str, claims: pd.DataFrame, artifacts: pd.DataFrame, sources: Sources) -> str:
     judged = judge(claims)
-    named = [name for name in moving.MOVING[paper] if layout.asks(paper, name)]
+    named = [name for name in moving.MOVING.get(paper, {}) if layout.asks(paper, name)]
     pictures = dict(zip(named, moving.of(layout, paper), strict=True))
     return render(
         "paper",
