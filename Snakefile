@@ -66,7 +66,7 @@ rule all:
     input:
         recipes.report(LAYOUT).makes,
         recipes.equations(LAYOUT).makes,
-        recipes.site(LAYOUT).makes,
+        recipes.site(LAYOUT).outputs["pages"],
         *[recipe.makes for recipe in recipes.weekly_reports(LAYOUT)],
     message:
         f"Everything of the preset {LAYOUT.name} is made"

@@ -169,8 +169,8 @@ def test_a_papers_page_has_every_artifact_in_the_papers_order(layout: Layout) ->
         assert f'href="code/{link}"' in part
     assert 'href="code/processes.gaussian.html#GaussianProcess.posterior_mean"' in part and "<math" in part
     assert 'class="verdict held"' in part and 'src="pictures/ddim/table1.png"' in part
-    assert 'src="pictures/ddim/table1.png" alt="Song et al. 2020, Table 1: ' in part
-    assert 'src="pictures/ddim/table1.zh.png" alt="Song 等 2020, 表 1: ' in part and 'href="pictures/ddim/table1.svg"' in part
+    assert '<img data-lang="zh" src="pictures/ddim/table1.zh.png"' in part and 'href="pictures/ddim/table1.svg"' in part
+    assert 'alt="Song et al. 2020, Table 1: ' in part and 'alt="Song 等 2020, 表 1: ' in part
 
 
 def test_the_ledgers_page_points_at_functions_and_tests(layout: Layout) -> None:

@@ -165,7 +165,7 @@ def test_a_job_depends_on_what_its_report_names_and_on_no_other_report(repositor
     first, second = recipes.weekly_reports(repository)
     results = [Path("results/laptop") / name for name in ("metrics.json", "claims.csv", "timings.json")]
     common = {weeklies.LIBRARY, weeklies.ZOTERO, *results}
-    png = [Path("results/laptop/ddpm") / name for name in recipes.MAKES["ddpm"]["fig5"].drawn if name.endswith(".png")]
+    png = [Path("results/laptop/ddpm") / name for name in recipes.MAKES["ddpm"]["fig5"].pictures if name.endswith(".png")]
     assert {*first.reads} == common | {weeklies.path_of(first.makes[0].stem), *png, Path("results/laptop/ddim/claims.csv")}
     assert {*second.reads} == common | {weeklies.path_of(second.makes[0].stem), Path("results/laptop/ddpm/table1.md")}
     assert first.options["revisions"] == {}

@@ -56,7 +56,7 @@ rule site:
     input:
         **recipes.site(LAYOUT).inputs,
     output:
-        **recipes.site(LAYOUT).outputs,
+        pages=recipes.site(LAYOUT).outputs["pages"],
         record=recipes.site(LAYOUT).record,
     log:
         LOGS / "site.log",

@@ -23,11 +23,16 @@ def folder(layout: Layout) -> Path:
 
 
 def files(layout: Layout) -> list[Path]:
-    """All that the site consists of, from its front page on."""
-    names = ["index.html", "equations.html", "code/index.html"]
+    """The pages, from the front page on."""
+    names = ["index.html", "equations.html"]
     names += [f"{paper}.html" for paper in layout.papers]
     names += [f"{paper}-{chapter}.html" for paper, chapter in chapters(layout)]
-    names += [f"code/{name}.html" for name in [*sources(), "preset"]]
+    return [folder(layout) / name for name in names]
+
+
+def beside(layout: Layout) -> list[Path]:
+    """What they lead to: sources, and copies of pictures."""
+    names = ["code/index.html", *(f"code/{name}.html" for name in [*sources(), "preset"])]
     return [folder(layout) / name for name in names] + [*pictures(layout).values()]
 
 

@@ -265,18 +265,17 @@ def equations(layout: Layout) -> Recipe:
 
 
 def site(layout: Layout) -> Recipe:
-    """The pages that show it all. Source is shown as it was when they were made, and is no input: a docstring changes no result."""
+    """The pages that show it all. What was made is an input by provenance.json, which has the hash of all of it. Source is shown as it was
+    when the pages were made, and is no input: a docstring changes no result."""
     inputs = {
         "report": [layout.results / name for name in (*REPORT, "equations.csv")],
-        "papers": [path for paper in layout.papers for path in [*shown(layout, paper), *_behind(layout, paper), *_arrays(layout, paper)]],
-        "data": [layout.dataset(name) / "dataset.json" for name in layout.preset.datasets],
         "chapters": [path for texts in pages.chapters(layout).values() for path in texts.values()],
-        "pictures": [*pages.pictures(layout)],
         "looks": pages.looks(),
     }
     words, record = f"Build the site {layout.results}/report/index.html", layout.results / "site.json"
     libraries, options = ("jinja2", "pandas", "pygments", "pypandoc-binary"), {"weekly": pages.weekly(layout)}
-    outputs, modules = {"site": pages.files(layout)}, ("report.site.build",)
+    # Snakemake knows the pages; of sources and copies of pictures, which are hundreds, the record does.
+    outputs, modules = {"pages": pages.files(layout), "beside": pages.beside(layout)}, ("report.site.build",)
     return Recipe("site", "site", "site", words, record, inputs, outputs, modules, libraries, options)
 
 
@@ -313,17 +312,6 @@ def shown(layout: Layout, paper: str) -> list[Path]:
         return []
     names = [name for artifact in asked(layout, paper) for name in MAKES[paper][artifact].shown(artifact)]
     return [layout.artifact(paper, name) for name in names]
-
-
-def _behind(layout: Layout, paper: str) -> list[Path]:
-    """What says what stands behind the tables and figures of a paper."""
-    return [layout.artifact(paper, f"{artifact}.json") for artifact in asked(layout, paper)]
-
-
-def _arrays(layout: Layout, paper: str) -> list[Path]:
-    """What pictures that move show."""
-    measured = [path for artifact in asked(layout, paper) for path in _measured(layout, paper, artifact)]
-    return [path for path in measured if path.suffix == ".npz"]
 
 
 def published(paper: str, name: str) -> Path:

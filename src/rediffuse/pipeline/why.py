@@ -35,7 +35,7 @@ def _because(recipe: Recipe, made: dict[str, Recipe]) -> list[str]:
     missing = [path.name for path in [*recipe.makes, recipe.record] if not path.is_file()]
     record = read(recipe) if not missing else None
     if missing:
-        words.append(f"{', '.join(missing)} not there")
+        words.append(f"{', '.join(missing[:3])}{f' and {len(missing) - 3} more' if len(missing) > 3 else ''} not there")
     if record:
         words += changes(recipe, record)
         words += [f"{path} changed" for path in differing(recipe.reads, record["inputs"]) if path.as_posix() not in made]

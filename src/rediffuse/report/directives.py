@@ -20,18 +20,14 @@ from rediffuse.files import read_json
 from rediffuse.papers import ledger, tables
 from rediffuse.papers.makes import MAKES
 from rediffuse.paths import Layout
-from rediffuse.report import links
+from rediffuse.report import links, words
 
 MADE_BY = "snakemake --cores all"
 KINDS = ("figure", "table", "claim", "metric", "equation")
 FORM = "{{figure | table | claim | metric | equation PAPER/NAME}}"
-NAMES = {"sohl2015": "Sohl-Dickstein et al. 2015", "ddpm": "Ho et al. 2020", "ddim": "Song et al. 2020"}
 WORDS = {
     "en": {
         "absent": "(not measured by this preset)",
-        "figure": "Figure",
-        "table": "Table",
-        "equation": "Equation",
         "function": "function",
         "test": "checked by",
         "passed": "passed",
@@ -41,9 +37,6 @@ WORDS = {
     },
     "zh": {
         "absent": "（此预设未测量）",
-        "figure": "图",
-        "table": "表",
-        "equation": "公式",
         "function": "函数",
         "test": "由测试检验",
         "passed": "通过",
@@ -52,7 +45,6 @@ WORDS = {
         "verdict": "结论",
     },
 }
-VERDICTS = {"held": "成立", "not held": "不成立", "not tested": "未检验"}
 DIRECTIVE = re.compile(r"\{\{(.*?)\}\}")
 CODE = re.compile(r"(`+).+?\1")
 
@@ -148,7 +140,7 @@ class Shown:
         picture = next((path for path in drawn if path.is_file()), None)
         if picture is None:
             raise UserError(f"{at.where}: {drawn[-1]}: not found; expected it made: {MADE_BY}")
-        caption = at.words or f"{NAMES[at.paper]}, {self._called(at.paper, at.name)}"
+        caption = at.words or self._called(at.paper, at.name)
         return f"![{_escaped(caption)}]({self.place(picture)}){{.figure}}"
 
     def _table(self, at: Directive) -> str:
@@ -168,10 +160,11 @@ class Shown:
         if at.paper not in self.layout.papers:
             return self._none(at)
         (row,) = (row for row in tables.read(path, MADE_BY).to_dict("records") if row["id"] == at.name)
-        verdict, stop = (VERDICTS[row["verdict"]], "。") if self.language == "zh" else (row["verdict"], ".")
-        lines = [f"**{row['claim']}** ({row['source']})"]
+        stop = "。" if self.language == "zh" else "."
+        sentence, verdict = words.claim(at.paper, at.name, row["claim"]), words.say(row["verdict"])
+        lines = [f"**{self._in(sentence)}** ({row['source']})"]
         lines += [f"{self._words['measured']}: {row['measured']}{stop}"] * bool(row["measured"])
-        lines += [f"{self._words['verdict']}: **{verdict}**" + (f" ({row['why']})" if row["why"] else "") + stop]
+        lines += [f"{self._words['verdict']}: **{self._in(verdict)}**" + (f" ({row['why']})" if row["why"] else "") + stop]
         return f"::: {{.claim .verdict-{row['verdict'].replace(' ', '-')}}}\n" + "\n\n".join(map(_plain, lines)) + "\n:::"
 
     def _metric(self, at: Directive) -> str:
@@ -194,14 +187,14 @@ class Shown:
             equation = ledger.find(at.paper, at.name)
         except UserError as error:
             raise UserError(f"{at.source}:{at.line}: {error}") from None
-        words, report = self._words, self.layout.results / "report"
+        say, report = self._words, self.layout.results / "report"
         code = _link(f"`{equation.function}`", self.place(report / links.code(equation.function)))
         tests = ", ".join(_link(f"`{test.partition('::')[2]}`", self.place(report / links.test(test))) for test in equation.tests)
         passed = self._passed.get((at.paper, at.name))
-        state = "" if passed is None else f" ({words['passed' if passed else 'failed']})"
+        state = "" if passed is None else f" ({say['passed' if passed else 'failed']})"
         meaning = equation.meaning_zh if self.language == "zh" else equation.meaning
-        number = f"{NAMES[at.paper]}, ({equation.number})" if equation.number[0].isdigit() else f"{NAMES[at.paper]}, {equation.number}"
-        below = f"**{number}** {meaning} {words['function']}: {code}; {words['test']}: {tests}{state}."
+        number = f"({equation.number})" if equation.number[0].isdigit() else equation.number
+        below = f"**{self._in(words.NAMES[at.paper])}, {number}** {meaning} {say['function']}: {code}; {say['test']}: {tests}{state}."
         return f"::: {{.equation}}\n$$\n{equation.formula}\n$$\n\n{below}\n:::"
 
     @cached_property
@@ -223,16 +216,15 @@ class Shown:
         return False
 
     def _none(self, at: Directive) -> str:
-        return f"*{NAMES[at.paper]}, {self._called(at.paper, at.name)}: {self._words['absent']}*"
+        return f"*{self._called(at.paper, at.name)}: {self._words['absent']}*"
 
     def _called(self, paper: str, name: str) -> str:
-        """Figure 5, Table App.1; or the title of one of our own."""
-        titles = tables.published(paper, "artifacts").set_index("artifact")["title"]
-        for kind, short in (("figure", "fig"), ("table", "table")):
-            if name.startswith(short) and not titles.get(name, "").startswith("(ours)"):
-                number = re.sub(r"^([a-z]+)(\d)", lambda match: f"{match[1].capitalize()}.{match[2]}", name.removeprefix(short).lstrip("_"))
-                return f"{self._words[kind]} {number}"
-        return str(titles.get(name, name)).removeprefix("(ours) ")
+        """Figure 5 of a paper; or the title of one of our own."""
+        title = tables.published(paper, "artifacts").set_index("artifact")["title"].get(name, name)
+        return f"{self._in(words.NAMES[paper])}, {self._in(words.called(name) or words.title(paper, name, str(title)))}"
+
+    def _in(self, both: words.Both) -> str:
+        return both.zh if self.language == "zh" else both.en
 
 
 def _link(text: str, target: str) -> str:

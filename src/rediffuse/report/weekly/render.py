@@ -53,7 +53,7 @@ def render(layout: Layout, weekly: Weekly, preset: Path) -> None:
         html = html.replace(f'src="{link}"', f'src="{_data(path)}"')
     style = files(__package__).joinpath("weekly.css").read_text(encoding="utf-8")
     titles = {key: weekly.front.title or words.title(weekly, key) for key in ("en", "zh")}
-    whole = page(titles["en"], titles["zh"], f"<style>\n{style}</style>\n{html}", language, DEPTH)
+    whole = page(titles["en"], titles["zh"], f"<style>\n{style}</style>\n{html}", language, DEPTH, layout.papers)
     with _dated(weekly):
         pandoc.docx(text(inside, ""), weekly.path, language, into.with_suffix(".docx"), library, title)
     write_text(into.with_suffix(".html"), whole)

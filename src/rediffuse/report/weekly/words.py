@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from rediffuse.paths import Layout
-from rediffuse.report.directives import VERDICTS
+from rediffuse.report import words as catalogue
 from rediffuse.report.pandoc import TITLES
 from rediffuse.report.weekly.beside import escaped
 from rediffuse.report.weekly.progress import Change, Changes, Progress, State
@@ -108,7 +108,7 @@ def section(layout: Layout, found: Progress | Literal["first", "no git"], now: S
 def _state(now: State, language: str) -> str:
     words = WORDS[language]
     counts = Counter(now.claims.values())
-    verdicts = words["sep"].join(f"{counts[verdict]} {_verdict(verdict, language)}" for verdict in VERDICTS)
+    verdicts = words["sep"].join(f"{counts[verdict]} {_verdict(verdict, language)}" for verdict in ("held", "not held", "not tested"))
     seconds = sum(about["seconds"] for about in now.runs.values())
     return words["state"].format(len(now.metrics), len(now.claims), verdicts, len(now.runs), _time(seconds, language))
 
@@ -156,7 +156,7 @@ def _value(value: Any, language: str) -> str:
 
 
 def _verdict(verdict: str, language: str) -> str:
-    return VERDICTS.get(verdict, verdict) if language == "zh" else verdict
+    return catalogue.interface().get(verdict, verdict) if language == "zh" else verdict
 
 
 def _cut(lines: Sequence[str], language: str) -> list[str]:
