@@ -17,7 +17,7 @@ from rediffuse.paths import Layout
 from rediffuse.pipeline import pages, recipes
 from rediffuse.pipeline.records import carry, recorded
 from rediffuse.presets import load_preset
-from rediffuse.report import words
+from rediffuse.report import moving, words
 from rediffuse.report.site.build import build
 from rediffuse.report.site.numbers import Numbers, Plain, numbers
 from rediffuse.report.site.render import page
@@ -64,12 +64,16 @@ def content(path: Path) -> bytes:
     return {".csv": TABLE, ".md": TEXT, ".svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"}.get(path.suffix, "stand-in").encode()
 
 
+MOVES = moving.Moving("clock", "A clock", "时钟", '<figure id="moving-clock"></figure>')
+
+
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
     """A tree in which every job but the site's has left something."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("site"))
         patch.setattr("rediffuse.provenance.commit", lambda: "0" * 10)
+        patch.setattr(moving, "MOVING", {"ddim": {"fig4": lambda layout: MOVES}})
         made = Layout("tiny", load_preset(tiny.write(Path("tiny.yaml"), tiny.preset())))
         for recipe in recipes.before_report(made):
             with recorded(recipe, made.name) as more:
@@ -201,6 +205,23 @@ def test_no_page_asks_a_network_for_anything(layout: Layout) -> None:
         assert not re.search(
             r"""(?:src|href)=["'](?:https?:)?//|@import|url\(""", re.sub(r'<pre class="code".*?</pre>', "", text, flags=re.DOTALL)
         ), path
+
+
+def test_pictures_that_move_are_where_they_belong_with_their_script_and_nowhere_else(layout: Layout) -> None:
+    script = moving.SCRIPT.read_text(encoding="utf-8").strip().splitlines()[-1]
+    part = read(layout, "ddim.html").partition('id="fig4"')[2].partition("</section>")[0]
+    assert MOVES.html in part
+    for name, has in {
+        "ddim.html": True,
+        "ddim-derivation.html": True,
+        "ddim-code.html": False,
+        "ddpm.html": False,
+        "index.html": False,
+    }.items():
+        text = read(layout, name)
+        assert (text.count(MOVES.html) == 1) == has
+        assert (script in text and moving.STYLE.read_text(encoding="utf-8") in text) == has
+    assert "时钟" in read(layout, "ddim-derivation.html")
 
 
 # --- numbers ---

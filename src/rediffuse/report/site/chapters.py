@@ -10,7 +10,7 @@ from markupsafe import Markup
 from rediffuse.files import read_bytes
 from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
-from rediffuse.report import directives, pandoc
+from rediffuse.report import directives, moving, pandoc
 from rediffuse.report.site.render import TAGS, render
 from rediffuse.report.words import NAMES, Both, say
 
@@ -31,7 +31,13 @@ def page(layout: Layout, paper: str, chapter: str, texts: dict[str, Path]) -> st
     shown = {language: _text(layout, language, path) for language, path in texts.items()}
     what = say(TITLES[chapter])
     title = Both(f"{NAMES[paper].en}: {what.en}", f"{NAMES[paper].zh}：{what.zh}")
-    return render("chapter", title, layout.papers, 0, paper=paper, texts=shown)
+    pictures = moving.of(layout, paper) if chapter == "derivation" else []
+    return render("chapter", title, layout.papers, 0, paper=paper, texts=shown, moving=pictures, **assets(pictures))
+
+
+def assets(pictures: list[moving.Moving]) -> dict[str, Markup]:
+    """Style and script of pictures that move, for the pages that have them alone."""
+    return {"style": Markup(_text_of(moving.STYLE)), "script": Markup(_text_of(moving.SCRIPT))} if pictures else {}
 
 
 def _text(layout: Layout, language: str, path: Path) -> Text:
@@ -48,6 +54,10 @@ def place(layout: Layout, path: Path) -> str:
     here = pages.folder(layout)
     copy = pages.pictures(layout).get(path)
     return (copy or path).relative_to(here).as_posix() if copy or path.is_relative_to(here) else ""
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def fitted(html: str) -> str:

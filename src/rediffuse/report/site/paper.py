@@ -14,10 +14,10 @@ from rediffuse.papers.ledger import split
 from rediffuse.papers.makes import MAKES
 from rediffuse.paths import Layout
 from rediffuse.pipeline import pages
-from rediffuse.report import pandoc, words
+from rediffuse.report import moving, pandoc, words
 from rediffuse.report.gather import TITLES
 from rediffuse.report.site.behind import Behind, behind
-from rediffuse.report.site.chapters import fitted, place
+from rediffuse.report.site.chapters import assets, fitted, place
 from rediffuse.report.site.numbers import Numbers, Plain, numbers
 from rediffuse.report.site.render import render
 from rediffuse.report.site.source import Sources
@@ -61,11 +61,15 @@ class Artifact(NamedTuple):
 
 def page(layout: Layout, paper: str, claims: pd.DataFrame, artifacts: pd.DataFrame, sources: Sources) -> str:
     judged = judge(claims)
+    named = [name for name in moving.MOVING.get(paper, {}) if layout.asks(paper, name)]
+    pictures = dict(zip(named, moving.of(layout, paper), strict=True))
     return render(
         "paper",
         Both(TITLES[paper], TITLES[paper]),
         layout.papers,
         0,
+        moving=pictures,
+        **assets([*pictures.values()]),
         paper=paper,
         full_title=full_title(paper),
         claims=judged,

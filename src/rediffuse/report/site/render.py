@@ -47,10 +47,11 @@ def environment() -> Environment:
     return made
 
 
-def both(text: Both) -> Markup:
+def both(text: tuple[str, str]) -> Markup:
     """Both languages, of which the page shows one; once if they are the same."""
-    if text.en == text.zh:
-        return escape(text.en)
+    en, zh = text
+    if en == zh:
+        return escape(en)
     return Markup('<span data-lang="en" lang="en">{}</span><span data-lang="zh" lang="zh-CN">{}</span>').format(*text)
 
 

@@ -70,7 +70,7 @@
 
   // What scrolls sideways can be reached by the keyboard; what fits is no stop.
   function fit() {
-    for (const element of all(".scroll, pre.code, p, .formula")) {
+    for (const element of all(".scroll, pre, p, table, math, .formula")) {
       if (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== "visible") element.tabIndex = 0;
       else element.removeAttribute("tabindex");
     }
