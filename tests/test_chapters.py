@@ -38,8 +38,8 @@ def shown(path: Path) -> list[tuple[str, str, str, str]]:
 
 
 def formulas(path: Path) -> list[str]:
-    """The displayed formulas, without the words in them."""
-    return [re.sub(r"\\text\{[^}]*\}", "", each) for each in re.findall(r"^\$\$.*?\$\$", path.read_text(encoding="utf-8"), re.M | re.S)]
+    """The displayed formulas, without the words and the blanks in them."""
+    return [re.sub(r"\\text\{[^}]*\}|\s", "", each) for each in re.findall(r"^\$\$.*?\$\$", path.read_text(encoding="utf-8"), re.M | re.S)]
 
 
 def code(path: Path) -> list[str]:

@@ -17,7 +17,7 @@ from rediffuse.presets import Preset
 RESULTS = Path("results/tiny")
 LONG = {
     "sohl2015": ["table1", "table2", "fig3", "fig5", "entropy", "ablation"],
-    "ddpm": ["table1", "table2", "table4", "bounds", "fig7", "fig8", "fig9", "fig10"],
+    "ddpm": ["table1", "table2", "table4", "bounds", "conventions", "fig7", "fig8", "fig9", "fig10"],
     "ddim": ["table1", "table1_released", "table2", "fig4", "fig5", "grid", "frontier"],
 }
 SHORT = {
