@@ -80,7 +80,7 @@ def restored(made: Path) -> Iterator[Path]:
     """The same, every file as it was after the test."""
     sources = [
         path
-        for name in ("src", "config", "workflow", "requirements.lock", "Snakefile", "README.md", "data", "reports")
+        for name in ("src", "config", "workflow", "requirements.lock", "Snakefile", "README.md", "data", "docs", "reports")
         for path in _below(made / name)
     ]
     before = {path: (path.read_bytes(), path.stat()) for path in sources}
@@ -184,9 +184,10 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
         after("ddim-table-table1", "ddim-table-table1_released"),
     ),
     "a claim's wording": (append("src/rediffuse/papers/ddim/claims.csv", "\n"), after("ddim-claims")),
-    "the look of the pages": (append("src/rediffuse/report/site/site.css", "\n"), {"site"}),
+    "the look of the pages": (append("src/rediffuse/report/site/site.css", "\n"), {"site", "weekly_report"}),
     "the code of the pages": (append("src/rediffuse/report/site/front.py", UNUSED), {"site"}),
-    "a word of the pages": (replace("src/rediffuse/report/words/interface.csv", "图集", "图库"), {"site"}),
+    "a word of the pages": (replace("src/rediffuse/report/words/interface.csv", "图集", "图库"), {"site", "weekly_report"}),
+    "a chapter": (append("docs/papers/ddim/code.md", "\nMore words.\n"), {"site"}),
     "a weekly report's text": (append("reports/weekly/2023-01-10.md", "\nMore words.\n"), after("weekly-2023-01-10")),
     "the frame of weekly reports": (append("src/rediffuse/report/weekly/words.py", UNUSED), {"weekly_report"}),
     "a preset of one's own": (lambda folder: shutil.copyfile(folder / "config/smoke.yaml", folder / "config/mine.yaml"), set()),

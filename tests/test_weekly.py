@@ -18,7 +18,7 @@ from tiny import rediffuse, refused
 from rediffuse import revisions, weeklies
 from rediffuse.errors import UserError
 from rediffuse.paths import Layout
-from rediffuse.pipeline import named, recipes
+from rediffuse.pipeline import named, pages, recipes
 from rediffuse.pipeline.verify import told
 from rediffuse.presets import load_preset, preset_path
 from rediffuse.report.weekly import beside, progress, start, words
@@ -164,7 +164,7 @@ def test_a_job_depends_on_what_its_report_names_and_on_no_other_report(repositor
     write("2023-02-14", "{{table ddpm/table1}}\n", **{"from": "2023-02-08", "baseline": "HEAD"})
     first, second = recipes.weekly_reports(repository)
     results = [Path("results/laptop") / name for name in ("metrics.json", "claims.csv", "timings.json")]
-    common = {weeklies.LIBRARY, weeklies.ZOTERO, *results}
+    common = {weeklies.LIBRARY, weeklies.ZOTERO, *results, *pages.looks()}
     png = [Path("results/laptop/ddpm") / name for name in recipes.MAKES["ddpm"]["fig5"].pictures if name.endswith(".png")]
     assert {*first.reads} == common | {weeklies.path_of(first.makes[0].stem), *png, Path("results/laptop/ddim/claims.csv")}
     assert {*second.reads} == common | {weeklies.path_of(second.makes[0].stem), Path("results/laptop/ddpm/table1.md")}

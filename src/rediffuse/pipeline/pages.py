@@ -70,7 +70,7 @@ def weekly(layout: Layout) -> list[str]:
 
 def looks() -> list[Path]:
     """Templates, style, script and words of the pages."""
-    paths = [path for room in ("site", "words", "static") for path in (PACKAGE / "report" / room).rglob("*")]
+    paths = [path for room in ("site", "weekly", "words", "static") for path in (PACKAGE / "report" / room).rglob("*")]
     return [_here(path) for path in sorted(paths) if _is_look(path)]
 
 

@@ -229,6 +229,7 @@ def weekly(layout: Layout, name: str) -> Recipe:
         "read": [path for path in (weeklies.LIBRARY, weeklies.ZOTERO) if path.is_file()],
         "results": [layout.results / file for file in ("metrics.json", "claims.csv", "timings.json")],
         "named": named.shown(layout, written),
+        "looks": pages.looks(),
     }
     # Of git: where progress begins and ends. A commit alone makes no report anew, or each would be stale once it is committed.
     marks = {key: revisions.resolve(value) for key in ("baseline", "revision") if (value := weeklies.mark(written, key))}
