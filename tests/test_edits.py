@@ -199,7 +199,7 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     ),
     "a default that is changed": (
         replace("src/rediffuse/config/runs.py", "clip: Positive = 1.0", "clip: Positive = 2.0"),
-        EVERY - OF_NO_NETWORK,
+        EVERY - OF_NO_NETWORK - {"equations"},
     ),
 }
 
