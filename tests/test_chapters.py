@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rediffuse.papers import directives as named
 from rediffuse.papers import ledger
 from rediffuse.paths import Layout
 from rediffuse.presets import load_preset
@@ -33,7 +34,7 @@ def headings(path: Path) -> list[int]:
 
 def shown(path: Path) -> list[tuple[str, str, str, str]]:
     """What a chapter shows, in order; captions are words of their language, the parts of a metric's key are not."""
-    found = directives.of(path.read_text(encoding="utf-8"), path)
+    found = named.of(path.read_text(encoding="utf-8"), path)
     return [(each.kind, each.paper, each.name, each.words if each.kind == "metric" else "") for each in found]
 
 
@@ -72,7 +73,7 @@ def test_a_chapter_is_set_from_what_was_recorded(english: Path, suffix: str, tmp
     path, language = english.with_name(english.stem + suffix), "zh" if "zh" in suffix else "en"
     layout = Layout("laptop", load_preset(ROOT / "config/laptop.yaml"))
     text = directives.expand(path.read_text(encoding="utf-8"), path, layout, language, lambda made: made.as_posix(), True)
-    broken = rf"\{{\{{({'|'.join(directives.KINDS)})\b"
+    broken = rf"\{{\{{({'|'.join(named.KINDS)})\b"
     assert not re.search(broken, re.sub(r"`[^`]*`", "", text)), "a directive that was broken over two lines"
     assert directives.WORDS[language]["absent"] not in text, "something that the laptop preset does not measure"
     html = pandoc.html(text, path, language)

@@ -32,7 +32,8 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
 @pytest.fixture
 def expand(layout: Layout) -> Callable[..., str]:
     def expanded(text: str, language: str = "en", absent: bool = False) -> str:
-        return directives.expand(text, NOTE, layout, language, lambda path: path.as_posix(), absent)
+        found = directives.expand(text, NOTE, layout, language, lambda path: path.as_posix(), absent)
+        return found.strip("\n") + "\n"
 
     return expanded
 
@@ -128,7 +129,7 @@ def test_what_a_preset_leaves_out_is_said_to_be_absent_or_is_an_error(layout: La
     def expand(absent: bool) -> str:
         return directives.expand("{{figure ddim/frontier}}", NOTE, small, "en", str, absent)
 
-    assert expand(True) == "*Song et al. 2020, Quality against seconds: (not measured by this preset)*\n"
+    assert expand(True).strip("\n") + "\n" == "*Song et al. 2020, Quality against seconds: (not measured by this preset)*\n"
     with pytest.raises(UserError, match="expected a figure that the preset laptop makes"):
         expand(False)
 

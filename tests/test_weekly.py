@@ -17,6 +17,7 @@ from tiny import rediffuse, refused
 
 from rediffuse import revisions, weeklies
 from rediffuse.errors import UserError
+from rediffuse.papers import directives
 from rediffuse.paths import Layout
 from rediffuse.pipeline import named, pages, recipes
 from rediffuse.pipeline.verify import told
@@ -127,11 +128,11 @@ def test_a_file_that_is_named_otherwise_is_named(layout: Layout) -> None:
 
 
 def test_lines_of_the_text_keep_their_numbers(layout: Layout) -> None:
-    path = write(text="one\ntwo {{figure ddpm/fig5}}\n")
+    path = write(text="one\n\n{{figure ddpm/fig5}}\n")
     report = weeklies.read(path)
-    assert [line for line in report.body.split("\n") if line] == ["one", "two {{figure ddpm/fig5}}"]
+    assert [line for line in report.body.split("\n") if line] == ["one", "{{figure ddpm/fig5}}"]
     assert report.body.split("\n").index("one") == path.read_text().split("\n").index("one")
-    assert report.named == [("figure", "ddpm", "fig5")]
+    assert [(each.kind, each.paper, each.name) for each in directives.of(report.body, report.path)] == [("figure", "ddpm", "fig5")]
     assert report.front.since == date(2023, 2, 1)
     assert (report.front.baseline, report.front.status, report.front.presets) == (None, None, ["laptop"])
 
@@ -491,7 +492,7 @@ def test_the_next_report_begins_with_what_the_last_one_planned(repository: Layou
     new = weeklies.read(weeklies.path_of("2023-02-14"))
     assert (new.front.since, new.front.to, new.front.language) == (date(2023, 2, 8), date(2023, 2, 14), "en")
     assert new.front.baseline == revisions.short("HEAD")
-    assert "## Tasks\n\n- [ ] read on,\n   slowly\n- [ ] write\n   - a part\n\n## Next week\n" in new.body
+    assert "## Tasks\n\n- [ ] read on,\n   slowly\n- [ ] write\n\n   - a part\n\n## Next week\n" in new.body
     assert "nothing" not in new.body
     assert rediffuse("weekly", "render", "reports/weekly/2023-02-14.md") == 0
 

@@ -52,6 +52,13 @@ def syntax(path: Path) -> str:
     return _read(path)[0] if path.is_file() else "absent"
 
 
+def imports(path: Path) -> tuple[list[str], list[str]]:
+    """The modules of this package that a file imports, by name, and whatever else; nothing if there is no such file."""
+    names = _read(path)[1] if path.is_file() else []
+    ours = [name for name in names if _file(name)]
+    return ours, [name for name in names if name not in ours]
+
+
 def _walk(module: str, seen: dict[str, str]) -> None:
     if (
         module in seen

@@ -29,8 +29,10 @@ def short(revision: str) -> str:
 
 
 def brought(path: Path) -> str | None:
-    """The commit that last brought a file that was not there before; None if none has it."""
-    return _git("log", "--diff-filter=A", "--format=%H", "--", path.as_posix()).partition("\n")[0] or None
+    """The commit that last brought a file that was not there before; None if none has it, or the history here does not go so far back."""
+    found, *parents = _git("log", "--diff-filter=A", "--format=%H %P", "--", path.as_posix()).partition("\n")[0].split(" ") or [""]
+    # Where history was cut off, its first commit seems to bring all files.
+    return None if not found or (shallow() and not parents) else found
 
 
 def shallow() -> bool:
@@ -45,8 +47,8 @@ def show(revision: str, path: Path) -> str | None:
 
 def between(old: str, new: str) -> list[Commit]:
     """The commits that a revision has and an older one has not, the newest first."""
-    lines = _git("log", "--format=%h%x09%as%x09%s", f"{old}..{new}").splitlines()
-    return [Commit(*line.split("\t", 2)) for line in lines]
+    lines = (_run("log", "--format=%h%x09%as%x09%s", f"{old}..{new}") or "").split("\n")
+    return [Commit(*line.split("\t", 2)) for line in lines if line]
 
 
 def _git(*arguments: str) -> str:

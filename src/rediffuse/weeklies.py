@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -33,7 +33,7 @@ class Front(Options):
     """The git revision since which progress is told, or last-report; empty: the report is the first."""
     revision: str | None = None
     """The git revision up to which progress is told; else what is there now."""
-    presets: list[str] = ["laptop"]
+    presets: Annotated[list[str], Field(min_length=1)] = ["laptop"]
     """Those whose runs it is about: `rule all` of others leaves it out."""
     status: Literal["draft"] | None = None
     title: str | None = None
@@ -42,6 +42,8 @@ class Front(Options):
     def _in_order(self) -> "Front":
         if self.to < self.since:
             raise wrong("to", self.to.isoformat(), f"a day not before from, {self.since}")
+        if self.revision and not self.baseline:
+            raise wrong("revision", self.revision, "none, where there is no baseline")
         return self
 
 
@@ -64,15 +66,10 @@ class Weekly:
         """Where a key stands, for errors."""
         return f"{self.path}:{self.lines.get(key, 1)}: {key}"
 
-    @property
-    def named(self) -> list[tuple[str, str, str]]:
-        """(kind, paper, name) of each directive."""
-        return re.findall(r"\{\{\s*(\w+)\s+(\w+)/([^\s|}]+)", self.body)
-
 
 def names() -> list[str]:
     """The reports, by their last day. Raises UserError for a file that is named otherwise."""
-    found = sorted(FOLDER.glob("*.md"))
+    found = sorted(path for path in FOLDER.glob("*.md") if not path.name.startswith("."))  # an editor's lock
     for path in found:
         if not re.fullmatch(r"\d{4}-\d\d-\d\d", path.stem):
             raise UserError(f"{path}: found the name {path.stem}; expected the report's last day, YYYY-MM-DD")
@@ -87,9 +84,10 @@ def read(path: Path) -> Weekly:
     """A weekly report. Raises UserError, with file and line, if its front matter is malformed."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
+    from ruamel.yaml.nodes import MappingNode
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: could not be read: {error.strerror}; expected a weekly report") from None
     except UnicodeDecodeError:
@@ -102,17 +100,19 @@ def read(path: Path) -> Weekly:
     try:
         yaml = YAML(typ="safe", pure=True)
         raw, node = yaml.load(front), yaml.compose(front)
-    except (YAMLError, ValueError, RecursionError) as error:  # the last two of a value that does not fit its tag, and of endless nesting
+    except (YAMLError, ValueError, KeyError, TypeError, RecursionError) as error:  # all but the first of values that do not fit their tags
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         said = getattr(error, "problem", None) or error
         line = mark.line + 2 if mark else _unfit(rest[:end])
         raise UserError(f"{path}:{line}: {' '.join(str(said).split())}; expected YAML") from None
-    if not isinstance(raw, dict):
+    if not isinstance(raw, dict) or not isinstance(node, MappingNode):
         raise UserError(f"{path}:2: found {front[:40]!r}; expected {FORM}")
     lines = {str(key.value): key.start_mark.line + 2 for key, _ in node.value}
     found = _front(path, raw, lines)
     if path.stem != found.to.isoformat():
-        raise UserError(f"{path}:{lines['to']}: to: found {found.to}; expected {path.stem}, the last day, by which the file is named")
+        raise UserError(
+            f"{path}:{lines.get('to', 1)}: to: found {found.to}; expected {path.stem}, the last day, by which the file is named"
+        )
     return Weekly(path, found, lines, "\n" * (end + 2) + "\n".join(rest[end + 1 :]))
 
 
@@ -126,7 +126,7 @@ def _unfit(lines: list[str]) -> int:
             YAML(typ="safe", pure=True).load(line)
         except YAMLError:
             continue  # a line of several
-        except ValueError:
+        except (ValueError, KeyError, TypeError, RecursionError):
             return number
     return 1
 
@@ -164,6 +164,8 @@ def commit(weekly: Weekly, key: Literal["baseline", "revision"]) -> str | None:
     if not wanted or not revisions.here():
         return None
     if (named := mark(weekly, key)) is None:
+        if wanted == LAST and revisions.shallow():
+            return None
         before = [path_of(name) for name in names() if name < weekly.name]
         found = f"{before[-1]} is in no commit; expected it committed" if before else "no report is before this one; expected nothing here"
         raise UserError(f"{weekly.at(key)}: found {wanted}, and {found}, or a git revision")

@@ -2,6 +2,8 @@
 
 
 rule weekly_report:
+    wildcard_constraints:
+        date="|".join(weeklies.names()) or "none",
     input:
         lambda w: recipes.weekly(LAYOUT, w.date).reads,
     output:

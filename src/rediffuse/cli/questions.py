@@ -65,18 +65,26 @@ def verify(preset: PresetOption = "laptop") -> None:
 @app.command()
 def equation(
     paper: Paper,
-    number: Annotated[str, typer.Argument(help='As the paper prints it, such as 7 or "App. B.2"; without it all of the paper.')] = "",
+    number: Annotated[str, typer.Argument(help='As the paper prints it, such as 7 or "Alg. 1"; without it all of the paper.')] = "",
+    preset: PresetOption = "laptop",
 ) -> None:
-    """Print a numbered equation of a paper: its formula, what it means, the function here that is it, and the tests that hold it."""
+    """Print a numbered equation of a paper: its formula, what it means, the function here that is it, and the tests that hold it.
+
+    Whether they passed is said where the preset's run has been made: `snakemake` runs them.
+    """
+    layout = layout_of(preset)
     from rediffuse.papers import ledger
 
     known("paper", paper, ledger.PAPERS)
+    passed = ledger.passed(layout.results / "equations.csv")
     for each in [ledger.find(paper, number)] if number else ledger.read(paper):
         (file, line), tested = each.defined, each.tested
         print(f"{paper} ({each.number})\n  {each.formula}\n  {each.meaning}\n  {each.meaning_zh}")
         print(f"  function  rediffuse.{each.function}  {file.relative_to(ledger.ROOT)}:{line}")
         for test, (path, at) in zip(each.tests, tested, strict=True):
             print(f"  test      {test}  {path.relative_to(ledger.ROOT)}:{at}")
+        if (paper, each.number) in passed:
+            print(f"  passed    {'yes' if passed[paper, each.number] else 'no'}, in the run of the preset {layout.name}")
 
 
 @app.command()

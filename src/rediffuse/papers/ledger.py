@@ -80,8 +80,16 @@ def find(paper: str, number: str) -> Equation:
     """An equation by its number. Raises UserError for one that the ledger does not have."""
     known = {equation.number: equation for equation in read(paper)}
     if number not in known:
-        raise UserError(f"equation {paper} {number}: not in the ledger; expected one of {', '.join(known)}")
+        raise UserError(f"equation {paper} {number}: not in the ledger; expected one of {'; '.join(known)}")
     return known[number]
+
+
+def passed(path: Path) -> dict[tuple[str, str], bool]:
+    """(paper, number) -> whether its tests passed, as `rediffuse equations` wrote it; nothing if it has not."""
+    if not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        return {(row["paper"], row["number"]): row["passed"] == "True" for row in csv.DictReader(file)}
 
 
 def split(function: str) -> tuple[str, str]:

@@ -253,16 +253,18 @@ def report(layout: Layout) -> Recipe:
 
 
 def equations(layout: Layout) -> Recipe:
-    """The equation ledger, with the tests of each equation run. Of the tests their syntax counts, as of all code."""
+    """The equation ledger, with the tests of each equation run. Of these, and of what they import that is ours, the syntax counts."""
     every = [equation for paper in ledger.PAPERS for equation in ledger.read(paper)]
-    modules = tuple(sorted({ledger.split(equation.function)[0] for equation in every}))
-    tests = sorted({test.partition("::")[0] for equation in every for test in equation.tests} | {"tests/conftest.py"})
+    tests = {Path(test.partition("::")[0]) for equation in every for test in equation.tests} | {Path("tests/conftest.py")}
+    imported = [provenance.imports(ledger.ROOT / test) for test in sorted(tests)]
+    beside = {Path(f"tests/{name}.py") for _, others in imported for name in others}
+    tests |= {path for path in beside if (ledger.ROOT / path).is_file()}
+    modules = {ledger.split(equation.function)[0] for equation in every} | {"report.equations"}
+    modules |= {name.removeprefix("rediffuse.") for ours, _ in imported for name in ours if name != "rediffuse"}
     record, outputs = layout.results / "equations.json", {"equations": [layout.results / "equations.csv"]}
-    options = {"tests": {test: provenance.syntax(ledger.ROOT / test) for test in tests}}
+    options = {"tests": {test.as_posix(): provenance.syntax(ledger.ROOT / test) for test in tests}}
     words, inputs = "Run the tests of every equation in the ledger", {"ledger": [published(paper, "ledger") for paper in ledger.PAPERS]}
-    return Recipe(
-        "equations", "equations", "equations", words, record, inputs, outputs, (*modules, "report.equations"), ("scipy",), options
-    )
+    return Recipe("equations", "equations", "equations", words, record, inputs, outputs, tuple(sorted(modules)), ("scipy",), options)
 
 
 def site(layout: Layout) -> Recipe:

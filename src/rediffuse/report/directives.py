@@ -1,30 +1,21 @@
-"""Directives of chapters and weekly reports: figures, tables, claims, numbers and equations that the pipeline made, by their names.
-
-    {{figure ddpm/fig5}}  {{figure ddpm/fig5 | a caption}}  {{table ddpm/table1}}  {{claim ddpm/table2-order}}  {{equation ddpm/12}}
-    {{metric ddpm/table1 | Ours (L_simple), split=test, NLL}}
-
-All but a metric stand on a line of their own. What follows a metric's bar are parts of its key in metrics.json; one key alone has them.
-"""
+"""What the directives of chapters and weekly reports name (`papers/directives.py`), in their places, as Markdown."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from rediffuse.errors import UserError
 from rediffuse.files import read_json
 from rediffuse.papers import ledger, tables
+from rediffuse.papers.directives import Directive, Found, lines
 from rediffuse.papers.makes import MAKES
 from rediffuse.paths import Layout
 from rediffuse.report import links, words
 
 MADE_BY = "snakemake --cores all"
-KINDS = ("figure", "table", "claim", "metric", "equation")
-FORM = "{{figure | table | claim | metric | equation PAPER/NAME}}"
 WORDS = {
     "en": {
         "absent": "(not measured by this preset)",
@@ -45,30 +36,6 @@ WORDS = {
         "verdict": "结论",
     },
 }
-DIRECTIVE = re.compile(r"\{\{(.*?)\}\}")
-CODE = re.compile(r"(`+).+?\1")
-
-
-@dataclass(frozen=True)
-class Directive:
-    """One directive of a text."""
-
-    kind: str
-    paper: str
-    name: str
-    words: str
-    """What follows the bar."""
-    source: Path
-    line: int
-
-    @property
-    def where(self) -> str:
-        return f"{self.source}:{self.line}: {self.kind} {self.paper}/{self.name}"
-
-
-def of(text: str, source: Path) -> list[Directive]:
-    """The directives of a text, those in code left out. Raises UserError, with file and line, for one that is malformed."""
-    return [directive for _, found in _lines(text, source) for directive, _ in found]
 
 
 def expand(text: str, source: Path, layout: Layout, language: str, place: Callable[[Path], str], absent: bool) -> str:
@@ -80,35 +47,17 @@ def expand(text: str, source: Path, layout: Layout, language: str, place: Callab
     Raises UserError, with file and line, for a malformed directive and for one that names what is not there.
     """
     shown = Shown(layout, language, place, absent)
-    return "\n".join(_expanded(line, found, shown) for line, found in _lines(text, source)) + "\n"
+    return "\n".join(_expanded(line, found, shown) for line, found in lines(text, source)) + "\n"
 
 
-def _expanded(line: str, found: list[tuple[Directive, re.Match[str]]], shown: "Shown") -> str:
+def _expanded(line: str, found: list[Found], shown: "Shown") -> str:
     for directive, match in reversed(found):
-        if directive.kind != "metric" and line.strip() != match[0]:
-            raise UserError(f"{directive.where}: found in a line with other text; expected a line of its own")
-        line = line[: match.start()] + shown.show(directive) + line[match.end() :]
+        text = shown.show(directive)
+        if directive.kind != "metric":  # a block of its own, in the list item that it is in
+            indent = line[: match.start()]
+            return "\n" + "\n".join(f"{indent}{each}" if each else "" for each in text.splitlines()) + "\n"
+        line = line[: match.start()] + text + line[match.end() :]
     return line
-
-
-def _lines(text: str, source: Path) -> Iterator[tuple[str, list[tuple[Directive, re.Match[str]]]]]:
-    """Every line, and the directives in it."""
-    fenced = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(r"\s*(```|~~~)", line):
-            fenced = not fenced
-        hidden = [match.span() for match in CODE.finditer(line)]
-        found = [] if fenced else [match for match in DIRECTIVE.finditer(line) if not any(a <= match.start() < b for a, b in hidden)]
-        yield line, [(_directive(match, source, number), match) for match in found]
-
-
-def _directive(match: re.Match[str], source: Path, line: int) -> Directive:
-    what, _, words = match[1].partition("|")
-    kind, _, named = what.strip().partition(" ")
-    paper, _, name = named.strip().partition("/")
-    if kind not in KINDS or paper not in MAKES or not name:
-        raise UserError(f"{source}:{line}: found {match[0]}; expected {FORM}, PAPER one of {', '.join(MAKES)}")
-    return Directive(kind, paper, name, words.strip(), source, line)
 
 
 @dataclass(frozen=True)
@@ -199,11 +148,7 @@ class Shown:
 
     @cached_property
     def _passed(self) -> dict[tuple[str, str], bool]:
-        path = self.layout.results / "equations.csv"
-        if not path.is_file():
-            return {}
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
-        return {(row["paper"], row["number"]): row["passed"] == "True" for row in rows}
+        return ledger.passed(self.layout.results / "equations.csv")
 
     def _asked(self, at: Directive, kind: str, known: list[str]) -> bool:
         """Whether the preset makes it."""

@@ -34,14 +34,21 @@ def docx(markdown: str, source: Path, language: str, path: Path, bibliography: P
 
 def keys(bibliography: Path) -> set[str]:
     """The citation keys of a bibliography. Raises UserError if there is none, or it is no BibTeX."""
+    return {entry["id"] for entry in _library(bibliography)}
+
+
+def _library(bibliography: Path) -> list[dict[str, Any]]:
+    """The entries of a bibliography. It is others' words: in a sandbox, and without the links and pictures that its LaTeX may have."""
     import pypandoc
 
     text = read_bytes(bibliography, "rediffuse zotero pull").decode("utf-8", "replace")
     try:
-        entries = json.loads(pypandoc.convert_text(text, "csljson", format="biblatex"))
+        told = pypandoc.convert_text(text, "csljson", format="biblatex", extra_args=["--sandbox", "--quiet"])
     except RuntimeError as error:
         raise UserError(f"{bibliography}: {_last(error)}; expected BibTeX, as Zotero exports it") from None
-    return {entry["id"] for entry in entries}
+    if not (entries := json.loads(told)):
+        raise UserError(f"{bibliography}: no entry in it; expected BibTeX, as Zotero exports it")
+    return list(entries)
 
 
 def cited(markdown: str) -> list[str]:
@@ -59,7 +66,7 @@ def cited(markdown: str) -> list[str]:
             for each in node:
                 walk(each)
 
-    walk(json.loads(pypandoc.convert_text(markdown, "json", format=READER)))
+    walk(json.loads(pypandoc.convert_text(markdown, "json", format=READER, extra_args=["--quiet"])))
     return list(found)
 
 
@@ -69,23 +76,30 @@ def _convert(
     import pypandoc
 
     arguments = [*arguments, "--fail-if-warnings", "--metadata", f"lang={LANGUAGES[language]}"]
-    if bibliography:
-        known = keys(bibliography)
-        for key in cited(markdown):
-            if key not in known:
-                raise UserError(f"{source}:{_line(source, key)}: citation @{key}: not in {bibliography}; expected one of {_some(known)}")
-        titled = ["--metadata", f"reference-section-title={TITLES[language]}", "--metadata", "link-citations=true"]
-        arguments += ["--citeproc", "--bibliography", str(bibliography), *titled]
-    try:
-        return str(pypandoc.convert_text(markdown, to, format=READER, extra_args=arguments, outputfile=output))
-    except RuntimeError as error:
-        raise UserError(f"{source}: pandoc: {_last(error)}") from None
+    with tempfile.TemporaryDirectory() as folder:
+        if bibliography:
+            library, file = _library(bibliography), Path(folder) / "library.json"
+            known = {entry["id"] for entry in library}
+            for key in cited(markdown):
+                if key not in known:
+                    line = _line(source, rf"@\{{?{re.escape(key)}(?![\w:-])")
+                    raise UserError(f"{source}:{line}: citation @{key}: not in {bibliography}; expected one of {_some(known)}")
+            file.write_text(json.dumps(library), encoding="utf-8")
+            titled = ["--metadata", f"reference-section-title={TITLES[language]}", "--metadata", "link-citations=true"]
+            arguments += ["--citeproc", "--bibliography", str(file), *titled]
+        try:
+            return str(pypandoc.convert_text(markdown, to, format=READER, extra_args=arguments, outputfile=output))
+        except RuntimeError as error:
+            said = _last(error)
+            named = re.search(r"TeX math (.+?), rendering|resource '?([^':]+?)'?(?:: | not |$)", said)
+            line = _line(source, re.escape(next(filter(None, named.groups())))) if named else 0
+            raise UserError(f"{source}{f':{line}' * bool(line)}: pandoc: {said}") from None
 
 
-def _line(source: Path, key: str) -> int:
-    """Where a text first cites a key."""
+def _line(source: Path, pattern: str) -> int:
+    """The first line of a text that has something; 0 if none has."""
     lines = source.read_text(encoding="utf-8").splitlines() if source.is_file() else []
-    return next((number for number, line in enumerate(lines, 1) if re.search(rf"@\{{?{re.escape(key)}(?![\w:-])", line)), 1)
+    return next((number for number, line in enumerate(lines, 1) if re.search(pattern, line)), 0)
 
 
 def _some(known: set[str]) -> str:

@@ -20,8 +20,11 @@ from rediffuse.presets import problem
 LOCAL = "http://localhost:23119/api"
 KEY = "ZOTERO_API_KEY"
 MADE_BY = "rediffuse zotero pull"
-ENTRY = re.compile(r"@(\w+)\s*\{\s*([^\s,}]+)\s*,")
+ENTRY = re.compile(r"@(\w+)\s*[{(]\s*([^\s,})]+)\s*,")
 """Where a BibTeX entry begins: its type and its citation key."""
+NO_ENTRIES = ("string", "preamble", "comment")
+SAID = 200
+"""Signs of what a server said that are told on."""
 
 
 class Annotation(Options):
@@ -77,7 +80,7 @@ def read(path: Path) -> Export:
     try:
         return Export.model_validate(value, strict=True)
     except ValidationError as error:
-        raise UserError(f"{path}: {': '.join(problem(error, value))}") from None
+        raise UserError(f"{path}: {': '.join(filter(None, problem(error, value)))}") from None
 
 
 def pull(library: str, address: str, collection: str | None, bibliography: Path, path: Path) -> str:
@@ -88,12 +91,11 @@ def pull(library: str, address: str, collection: str | None, bibliography: Path,
     Papers and entries that the last export had and this answer has not are kept, and so are notes that were not exported.
     Raises UserError, and leaves both files, if Zotero does not answer, answers in part, or has no papers.
     """
-    last = read(path)
+    last, (head, before) = read(path), _entries(bibliography)
     try:
         papers, entries = _papers(library, address, collection)
     except UserError as error:
         raise UserError(f"{error}; {_kept(last, path)}") from None
-    before = _entries(bibliography)
     entries = {key: entry.strip() for key, entry in entries.items()}
     kept = sorted((last.papers.keys() | before.keys()) - papers.keys())
     for key, paper in last.papers.items():
@@ -101,7 +103,7 @@ def pull(library: str, address: str, collection: str | None, bibliography: Path,
         if own and key in papers:
             papers[key] = papers[key].model_copy(update={"notes": [*papers[key].notes, *own]})
     papers = dict(sorted((last.papers | papers).items()))
-    text = "\n".join(entry + "\n" for _, entry in sorted((before | entries).items()))
+    text = "\n".join(entry + "\n" for entry in [*head, *dict(sorted((before | entries).items())).values()])
     now = datetime.now(UTC).isoformat(timespec="seconds")
     fresh = Export(exported=now, library=library, papers=papers)
     same = fresh.model_copy(update={"exported": last.exported}) == last
@@ -127,11 +129,11 @@ def _kept(last: Export, path: Path) -> str:
 
 def _papers(library: str, address: str, collection: str | None) -> tuple[dict[str, Paper], dict[str, str]]:
     """The papers that Zotero answers with, and their BibTeX entries, by citation key."""
-    from httpx2 import HTTPError
+    from httpx2 import HTTPError, InvalidURL
     from pyzotero.errors import PyZoteroError
 
-    zotero = _client(library, address)
     try:
+        zotero = _client(library, address)
         wanted = {"include": "data,bibtex"}
         top = zotero.collection_items_top(collection, **wanted) if collection else zotero.top(**wanted)
         tops = _all(zotero, top)
@@ -143,19 +145,21 @@ def _papers(library: str, address: str, collection: str | None) -> tuple[dict[st
         for item in sorted(tops, key=lambda item: item["key"]):
             if found := ENTRY.search(item["bibtex"]):  # attachments and notes that stand alone have none
                 key = _free(found[2], entries)
-                entries[key] = item["bibtex"][: found.start(2)] + key + item["bibtex"][found.end(2) :]
+                entries[key] = _text(item["bibtex"][: found.start(2)] + key + item["bibtex"][found.end(2) :])
                 papers[key] = _paper(item, children)
     except PyZoteroError as error:
-        said = " ".join(str(error).split())
+        said = " ".join(str(error).split())[:SAID]
         raise UserError(f"{address}: {said or type(error).__name__}; expected the library {library}, readable to us") from None
+    except InvalidURL:
+        raise UserError(f"--address: found {address!r}; expected {LOCAL}, or https://api.zotero.org") from None
     except HTTPError as error:
         raise UserError(
             f"{address}: no answer ({error or type(error).__name__}); expected Zotero running, and in its settings, Advanced: "
             "Allow other applications on this computer to communicate with Zotero"
         ) from None
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise UserError(
-            f"{address}: not Zotero's answer ({type(error).__name__}: {error}); expected items of version 3 of its API"
+            f"{address}: not Zotero's answer ({type(error).__name__}: {str(error)[:SAID]}); expected items of version 3 of its API"
         ) from None
     if not papers:
         raise UserError(f"{address}: no paper in {library}{f', collection {collection}' * bool(collection)}; expected at least one")
@@ -168,7 +172,10 @@ def _client(library: str, address: str) -> Any:
     kind, _, number = library.partition("/")
     if kind not in ("users", "groups") or not number.isdigit():
         raise UserError(f"--library: found {library!r}; expected users/NUMBER or groups/NUMBER")
-    where = urlsplit(address)
+    try:
+        where = urlsplit(address)
+    except ValueError:
+        raise UserError(f"--address: found {address!r}; expected {LOCAL}, or https://api.zotero.org") from None
     local = where.path.rstrip("/") == "/api"
     if where.scheme not in ("http", "https") or not where.hostname:
         raise UserError(f"--address: found {address!r}; expected {LOCAL}, or https://api.zotero.org")
@@ -181,9 +188,12 @@ def _client(library: str, address: str) -> Any:
 
 
 def _all(zotero: Any, first: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every page of an answer. Raises UserError if they are fewer than it says that there are."""
-    items: list[dict[str, Any]] = zotero.everything(first)
-    total = int(zotero.request.headers.get("Total-Results", len(items)))
+    """Every page of an answer. Raises UserError if they are not as many as it says that there are."""
+    items, total = [*first], int(zotero.request.headers.get("Total-Results", len(first)))
+    while len(items) < total and zotero.links and zotero.links.get("next"):
+        if not (page := zotero.follow()):
+            break
+        items += page
     if len(items) != total:
         raise UserError(f"{zotero.endpoint}: found {len(items)} of {total} items; expected all of them")
     return items
@@ -201,10 +211,10 @@ def _paper(item: dict[str, Any], children: dict[str, list[dict[str, Any]]]) -> P
     marks.sort(key=lambda mark: (mark.get("annotationSortIndex", ""), mark["key"]))
     return Paper(
         item=item["key"],
-        title=item["data"].get("title", ""),
-        tags=sorted(tag["tag"] for tag in item["data"].get("tags", [])),
+        title=_text(item["data"].get("title", "")),
+        tags=sorted(_text(tag["tag"]) for tag in item["data"].get("tags", [])),
         notes=[
-            Note(key=note["key"], html=note["note"], added=note["dateAdded"], modified=note["dateModified"])
+            Note(key=note["key"], html=_text(note["note"]), added=note["dateAdded"], modified=note["dateModified"])
             for note in below
             if note["itemType"] == "note"
         ],
@@ -212,10 +222,10 @@ def _paper(item: dict[str, Any], children: dict[str, list[dict[str, Any]]]) -> P
             Annotation(
                 key=mark["key"],
                 type=mark["annotationType"],
-                text=mark.get("annotationText", ""),
-                comment=mark.get("annotationComment", ""),
+                text=_text(mark.get("annotationText", "")),
+                comment=_text(mark.get("annotationComment", "")),
                 color=mark.get("annotationColor", ""),
-                page=mark.get("annotationPageLabel", ""),
+                page=_text(mark.get("annotationPageLabel", "")),
                 added=mark["dateAdded"],
                 modified=mark["dateModified"],
             )
@@ -224,9 +234,25 @@ def _paper(item: dict[str, Any], children: dict[str, list[dict[str, Any]]]) -> P
     )
 
 
-def _entries(bibliography: Path) -> dict[str, str]:
-    """The entries of the last export, by their keys."""
-    text = bibliography.read_text(encoding="utf-8") if bibliography.is_file() else ""
-    starts = list(re.finditer(rf"^{ENTRY.pattern}", text, re.MULTILINE))
-    ends = [match.start() for match in starts[1:]] + [len(text)]
-    return {match[2]: text[match.start() : end].strip() for match, end in zip(starts, ends, strict=False)}
+def _text(words: str) -> str:
+    """Without halves of signs, which a PDF's text can have and no file can hold."""
+    return words.encode("utf-8", "replace").decode("utf-8")
+
+
+def _entries(bibliography: Path) -> tuple[list[str], dict[str, str]]:
+    """What the last export begins with (macros, comments, a preamble), and its entries, by their keys.
+
+    Raises UserError if it is no text.
+    """
+    try:
+        text = bibliography.read_text(encoding="utf-8") if bibliography.is_file() else ""
+    except UnicodeDecodeError:
+        raise UserError(f"{bibliography}: not text; expected BibTeX in UTF-8") from None
+    head, entries = list[str](), dict[str, str]()
+    for block in re.split(r"^(?=[ \t]*@\w+\s*[{(])", text, flags=re.MULTILINE):
+        found = ENTRY.match(block.strip())
+        if found and found[1].lower() not in NO_ENTRIES:
+            entries[found[2]] = block.strip()
+        elif block.strip():
+            head.append(block.strip())
+    return head, entries

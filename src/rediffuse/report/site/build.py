@@ -25,9 +25,10 @@ def build(layout: Layout, preset: Path) -> None:
         write_text(pages.folder(layout) / name, text)
     for copy, content in copies.items():
         write_bytes(copy, content)
-    # A module that is gone leaves no page behind.
-    for path in (pages.folder(layout) / "code").glob("*.html"):
-        if f"code/{path.name}" not in made:
+    # A module, a chapter or a picture that is gone leaves nothing behind.
+    kept = {pages.folder(layout) / name for name in made} | copies.keys()
+    for path in pages.folder(layout).rglob("*"):
+        if path.is_file() and path not in kept and path.parent != layout.weekly("").parent:
             path.unlink()
 
 

@@ -60,10 +60,10 @@ def _note(each: Note, words: dict[str, str]) -> str:
 
 
 def plain(note: str) -> str:
-    """The words of a note, which Zotero keeps as HTML, in one line."""
+    """The words of a note, which Zotero keeps as HTML, in one line. What the note names is not fetched."""
     import pypandoc
 
-    return " ".join(pypandoc.convert_text(note, "plain", format="html", extra_args=["--wrap=none"]).split())
+    return " ".join(pypandoc.convert_text(note, "plain", format="html", extra_args=["--wrap=none", "--sandbox", "--quiet"]).split())
 
 
 def escaped(text: str) -> str:

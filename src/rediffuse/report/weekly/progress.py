@@ -90,7 +90,7 @@ class Progress:
         return {job: about["seconds"] for job, about in self.now.runs.items() if self.then.runs.get(job) != about}
 
 
-def since(layout: Layout, weekly: Weekly, here: State) -> Progress | Literal["first", "no git"]:
+def since(layout: Layout, weekly: Weekly, here: State) -> Progress | Literal["first", "no git", "shallow"]:
     """The progress that a report tells of; here: what there is now.
 
     Raises UserError, with file and line, for a revision that does not exist.
@@ -99,7 +99,7 @@ def since(layout: Layout, weekly: Weekly, here: State) -> Progress | Literal["fi
         return "first"
     old = weeklies.commit(weekly, "baseline")
     if old is None:
-        return "no git"
+        return "shallow" if revisions.here() else "no git"
     new = weeklies.commit(weekly, "revision")
     now = state_at(layout, new) if new else here
     head = new or "HEAD"

@@ -2,13 +2,16 @@
 
 import base64
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time
+from html import unescape as html_unescape
 from importlib.resources import files
 from pathlib import Path
 
 from rediffuse import weeklies
+from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_text
 from rediffuse.paths import Layout
 from rediffuse.report import directives, pandoc, zotero
@@ -16,6 +19,9 @@ from rediffuse.report.site import page
 from rediffuse.report.weekly import beside, progress, words
 from rediffuse.weeklies import Weekly
 
+SOURCE = re.compile(r"(<img\b[^>]*?\bsrc=)([\"'])(.*?)\2", re.DOTALL)
+KINDS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".gif": "gif", ".svg": "svg+xml", ".webp": "webp"}
+"""Pictures that a page can have inside."""
 DEPTH = 1
 """Folders below the site's own."""
 
@@ -49,8 +55,7 @@ def render(layout: Layout, weekly: Weekly, preset: Path) -> None:
         return words.whole(weekly, head, body, told, bool(cited), asides)
 
     html = pandoc.html(text(linked, f"# {beside.escaped(title)}"), weekly.path, language, library)
-    for link, path in pictures.items():
-        html = html.replace(f'src="{link}"', f'src="{_data(path)}"')
+    html = SOURCE.sub(lambda match: f'{match[1]}"{_inside(weekly, html_unescape(match[3]), pictures)}"', html)
     style = files(__package__).joinpath("weekly.css").read_text(encoding="utf-8")
     titles = {key: weekly.front.title or words.title(weekly, key) for key in ("en", "zh")}
     whole = page(titles["en"], titles["zh"], f"<style>\n{style}</style>\n{html}", language, DEPTH, layout.papers)
@@ -59,8 +64,16 @@ def render(layout: Layout, weekly: Weekly, preset: Path) -> None:
     write_text(into.with_suffix(".html"), whole)
 
 
-def _data(path: Path) -> str:
-    kind = {".svg": "svg+xml"}.get(path.suffix, path.suffix[1:])
+def _inside(weekly: Weekly, source: str, pictures: dict[str, Path]) -> str:
+    """A picture as a part of the page. Raises UserError, with file and line, for one that is not there, or is not here but in a network."""
+    if source.startswith("data:"):
+        return source
+    path = pictures.get(source, Path(source))
+    kind = KINDS.get(path.suffix.lower())
+    if kind is None or not path.is_file():
+        lines = enumerate(weekly.path.read_text(encoding="utf-8").splitlines(), 1)
+        line = next((number for number, text in lines if source in text), 1)
+        raise UserError(f"{weekly.path}:{line}: picture {source}: not found; expected a file of the project, {', '.join(KINDS)}")
     return f"data:image/{kind};base64,{base64.b64encode(read_bytes(path, progress.MADE_BY)).decode()}"
 
 

@@ -21,6 +21,8 @@ def new(to: date | None, preset: str) -> Path:
     if not (names := weeklies.names()):
         raise UserError(f"{weeklies.FOLDER}: no report; expected a first one, written by hand (docs/weekly.md)")
     last = weeklies.read(weeklies.path_of(names[-1]))
+    if last.front.to > date.max - timedelta(days=8):
+        raise UserError(f"{last.path}: found a report at the end of time; expected days after it")
     to = to or last.front.to + timedelta(days=7)
     path = weeklies.path_of(to.isoformat())
     if path.exists():
@@ -42,12 +44,15 @@ def new(to: date | None, preset: str) -> Path:
 def tasks(body: str) -> list[str]:
     """The list below the heading of next week's tasks; what is indented below one stays with it."""
     found: list[str] = []
-    below = False
+    below, blank = False, False
     for line in body.splitlines():
         if re.match(r"#{1,2}\s", line):
             below = bool(NEXT.match(line))
         elif below and (item := ITEM.match(line)):
             found.append(item[1])
         elif below and found and line.strip():
-            found[-1] += f"\n  {line.strip()}" if not line[:1].isspace() else f"\n{line.rstrip()}"
+            if blank and not line[:1].isspace():  # a paragraph below the list
+                break
+            found[-1] += "\n" * blank + (f"\n{line.rstrip()}" if line[:1].isspace() else f"\n  {line.strip()}")
+        blank = not line.strip()
     return found

@@ -22,6 +22,7 @@ WORDS = {
         "computed": "Computed from git and the run's files, preset {}: nothing here was typed.",
         "first": "This report is the first: there is none to compare with.",
         "no git": "This folder is no git checkout: what changed since the last report cannot be told.",
+        "shallow": "The history of this clone does not reach the last report: what changed cannot be told (git fetch --unshallow).",
         "state": "The run has {} numbers, {} claims ({}), and {} trainings and samplings that took {}.",
         "between": "From commit {} to {}.",
         "nothing": "The baseline has no recorded results of this preset: all is new.",
@@ -50,6 +51,7 @@ WORDS = {
         "computed": "由 git 和本次运行的文件计算得出（预设 {}），没有一处是手写的。",
         "first": "这是第一份报告，没有可以比较的上一份。",
         "no git": "此文件夹不在 git 之下，无法得知自上次报告以来的变化。",
+        "shallow": "此克隆的历史不包含上次报告，无法得知变化（git fetch --unshallow）。",
         "state": "目前的运行有 {} 个数值、{} 条论断（{}），{} 次训练和采样，共用 {}。",
         "between": "从提交 {} 到 {}。",
         "nothing": "基线处没有此预设的结果记录，因此一切都是新的。",
@@ -87,7 +89,7 @@ def whole(weekly: Weekly, head: str, body: str, told: str, cites: bool, asides: 
     return "\n".join(lines) + (f"\n::::: {{.weekly-beside}}\n{asides}\n:::::\n" if asides else "")
 
 
-def section(layout: Layout, found: Progress | Literal["first", "no git"], now: State, language: str) -> str:
+def section(layout: Layout, found: Progress | Literal["first", "no git", "shallow"], now: State, language: str) -> str:
     """The progress since the last report, as a section of Markdown."""
     words = WORDS[language]
     lines = [f"## {words['progress']}", "", f"*{words['computed'].format(layout.name)}*", ""]
@@ -145,7 +147,7 @@ def _changes(what: str, changes: Changes, language: str) -> list[str]:
 def _row(change: Change, numbers: bool, language: str) -> str:
     """A line of the table; numbers: whether it says by how much numbers changed."""
     percent = 100 * (change.now - change.then) / abs(change.then) if change.size < float("inf") else 0.0
-    by = f" {percent:{'+,.0f' if abs(percent) >= 100 else '+.2g'}}% |" if percent else " |"
+    by = f" {percent:{'+,.0f' if abs(percent) >= 9.5 else '+.2g'}}% |" if percent else " |"
     return f"| {escaped(change.key)} | {_value(change.then, language)} | {_value(change.now, language)} |" + by * numbers
 
 
