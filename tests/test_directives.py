@@ -134,6 +134,34 @@ def test_what_a_preset_leaves_out_is_said_to_be_absent_or_is_an_error(layout: La
         expand(False)
 
 
+def test_a_block_stands_apart_from_the_text_around_it_and_stays_in_its_list(expand: Callable[..., str]) -> None:
+    text = expand("above\n{{claim ddpm/simple-better-samples}}\nbelow\n\n- an item\n\n  {{claim ddpm/simple-better-samples}}\n")
+    page = pandoc.html(text, NOTE, "en")
+    assert page.count('class="claim verdict-held"') == 2
+    assert ":::" not in page
+    assert page.index("<li>") < page.rindex('class="claim') < page.index("</li>")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("```x``` is code\n{{figure ddpm/fig99}}", 2),
+        ("```\n~~~\n```\n{{figure ddpm/fig99}}", 4),
+        ("````\n```\n````\n{{figure ddpm/fig99}}", 4),
+        ("{{figure\nddpm/fig99}}", 1),
+        ("text {{metric ddpm/table1 | FID", 1),
+    ],
+)
+def test_fences_hide_what_is_in_them_and_no_more(expand: Callable[..., str], text: str, line: int) -> None:
+    with pytest.raises(UserError, match=rf"^reports/note.md:{line}: "):
+        expand(text)
+
+
+def test_what_is_code_a_comment_or_a_formula_is_no_directive(expand: Callable[..., str]) -> None:
+    for text in ("````\n```\n{{figure ddpm/fig99}}\n````\n", "<!-- {{figure ddpm/fig99}} -->\n", "$\\frac{{a}}{b} + \\mathbf{{x}}$\n"):
+        assert expand(text) == text
+
+
 # --- pandoc ---
 
 
@@ -154,6 +182,31 @@ def test_a_citation_that_the_library_lacks_is_told_with_file_and_line(tmp_path: 
     source.write_text("# A\n\nfine [@ho2020denoising]\nnot [@ho2021]\n")
     with pytest.raises(UserError, match=rf"^{source}:4: citation @ho2021: not in {library}; expected one of ho2020denoising$"):
         pandoc.html(source.read_text(), source, "en", library)
+
+
+def test_a_library_of_others_brings_no_links_and_no_pictures(tmp_path: Path) -> None:
+    library = tmp_path / "library.bib"
+    title = r"\includegraphics{http://127.0.0.1:1/a.png} \href{javascript:alert(1)}{click}"
+    library.write_text(f"@article{{one, title={{{title}}}, author={{A, B}}, year={{2020}}}}\n")
+    page = pandoc.html("As in [@one].", NOTE, "en", library)
+    assert "<img" not in page
+    assert "javascript:" not in page
+    assert "127.0.0.1" not in page
+
+
+@pytest.mark.parametrize("text", ["", "hello world", "<html></html>"])
+def test_a_library_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    library = tmp_path / "library.bib"
+    library.write_text(text)
+    with pytest.raises(UserError, match=rf"^{library}: .*expected BibTeX, as Zotero exports it$"):
+        pandoc.html("As in [@one].", NOTE, "en", library)
+
+
+def test_a_formula_that_cannot_be_set_is_told_with_its_line(tmp_path: Path) -> None:
+    source = tmp_path / "note.md"
+    source.write_text("one\n\nand $\\frac{$ here\n")
+    with pytest.raises(UserError, match=rf"^{source}:3: pandoc: .*frac"):
+        pandoc.html(source.read_text(), source, "en")
 
 
 def test_a_formula_that_cannot_be_set_is_an_error() -> None:

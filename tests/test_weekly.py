@@ -6,9 +6,11 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import zipfile
 from collections.abc import Callable
 from datetime import date
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -528,3 +530,80 @@ def test_the_two_reports_are_of_both_shipped_presets() -> None:
         layout = Layout(name, load_preset(preset_path(name)))
         for report in REPORTS:
             assert named.left_out(layout, weeklies.read(ROOT / f"reports/weekly/{report}.md")) == ""
+
+
+# --- what others wrote, and what editors leave ---
+
+
+@pytest.mark.parametrize(
+    ("front", "expected"),
+    [
+        ({"revision": "HEAD"}, "7: revision: found 'HEAD'; expected none, where there is no baseline"),
+        ({"presets": "[]"}, "6: presets: found []; expected a list with at least 1 item"),
+        ({"title": "!!bool foo"}, "7: "),
+        ({"title": "!!omap [a: 1]"}, "7: "),
+    ],
+)
+def test_odd_front_matter_is_one_line_too(layout: Layout, capsys: pytest.CaptureFixture[str], front: dict[str, str], expected: str) -> None:
+    path = write(**front)
+    told = refused(capsys, "weekly", "render", str(path))
+    assert told.startswith(f"{path}:")
+    assert expected.split("; expected")[0] in told
+
+
+def test_a_byte_order_mark_and_an_editors_lock_stop_nobody(layout: Layout) -> None:
+    path = write()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    (weeklies.FOLDER / f".#{NAME}.md").symlink_to("nobody@nowhere")
+    assert weeklies.names() == [NAME]
+    assert weeklies.read(path).front.language == "en"
+
+
+def test_a_picture_of_ones_own_lies_in_the_page(layout: Layout, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = Path("reports/own.png")
+    picture.write_bytes((ROOT / "docs/results/laptop/ddpm/fig2.png").read_bytes())
+    path = write(text="Look:\n\n![mine](reports/own.png)\n")
+    assert rediffuse("weekly", "render", str(path)) == 0
+    page = layout.weekly(NAME).read_text()
+    assert page.count('src="data:image/png;base64,') == 1
+    assert "reports/own.png" not in page
+    path = write(text="Look:\n\n<img src='http://127.0.0.1:1/a.png'>\n")
+    assert refused(capsys, "weekly", "render", str(path)).startswith(
+        f"{path}:11: picture http://127.0.0.1:1/a.png: not found; expected a file"
+    )
+
+
+def test_what_a_note_names_is_not_fetched(capfd: pytest.CaptureFixture[str]) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.timeout = 0.3
+        asked = []
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.process_request = lambda *request: asked.append(request)  # type: ignore[method-assign]
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        told = beside.plain(f'<p>words</p><iframe src="{address}/a"></iframe><img src="{address}/b">')
+        thread.join()
+    assert told.startswith("words")
+    assert address not in told
+    assert not asked
+    assert not capfd.readouterr().err
+
+
+def test_a_clone_without_its_history_says_so(repository: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("2023-01-31", **{"from": "2023-01-25"})
+    commit("a first report")
+    path = write(baseline="last-report")
+    git("add", "--all")
+    git("commit", "--quiet", "--allow-empty-message", "--message", "")  # one without a word is one, too
+    whole = weeklies.commit(weeklies.read(path), "baseline")
+    assert whole
+    assert [each.subject for each in revisions.between(whole, "HEAD")] == [""]
+    git("clone", "--quiet", "--depth", "1", f"file://{Path.cwd()}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    assert weeklies.commit(weeklies.read(path), "baseline") is None
+    assert progress.since(repository, weeklies.read(path), State({}, {}, {}, {})) == "shallow"
+
+
+def test_a_paragraph_below_the_plan_is_no_task() -> None:
+    assert start.tasks("## Next week\n\n- plan A\n- plan B\n\n  more of it\n\nclosing remark\n") == ["plan A", "plan B\n\n  more of it"]

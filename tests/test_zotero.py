@@ -239,6 +239,8 @@ def test_the_key_of_a_web_library_goes_to_the_web_api_alone(server: Server, monk
         (["--library", "me"], "--library: found 'me'; expected users/NUMBER or groups/NUMBER"),
         (["--library", "users/x"], "--library: found 'users/x'; expected users/NUMBER or groups/NUMBER"),
         (["--address", "zotero"], "--address: found 'zotero'; expected http://localhost:23119/api, or https://api.zotero.org"),
+        (["--address", "http://[::1"], "--address: found 'http://[::1'; expected http://localhost:23119/api"),
+        (["--address", "http://localhost:abc/api"], "--address: found 'http://localhost:abc/api'; expected http://localhost:23119/api"),
         (["--address", "http://example.org"], "--address: found 'http://example.org', to which ZOTERO_API_KEY would go in the open"),
     ],
 )
@@ -248,3 +250,37 @@ def test_a_wrong_option_is_told(
     monkeypatch.setenv(zotero.KEY, "secret")
     assert refused(capsys, "zotero", "pull", *arguments).startswith(expected)
     assert not server.asked
+
+
+def test_a_page_that_leads_to_itself_ends(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that always names a next page and never gives what it promised."""
+    pull(server)
+    server.total = 1000
+    line = refused(capsys, "zotero", "pull", "--address", server.address)
+    assert "items; expected all of them" in line
+
+
+def test_macros_comments_and_indented_entries_are_kept(server: Server) -> None:
+    weeklies.LIBRARY.parent.mkdir()
+    weeklies.LIBRARY.write_text(
+        "@string{nips = {NeurIPS}}\n\n@comment{by hand}\n\n@article{ho2020denoising, title={Old}, journal=nips}\n\n"
+        " @article{indented, title={Kept}, journal=nips}\n"
+    )
+    assert pull(server) == 0
+    text = weeklies.LIBRARY.read_text()
+    assert text.startswith("@string{nips = {NeurIPS}}\n\n@comment{by hand}\n")
+    assert "Old" not in text
+    assert {"ho2020denoising", "song2021denoising", "indented"} <= pandoc.keys(weeklies.LIBRARY)
+
+
+def test_a_library_that_is_no_text_is_told_before_anything_is_asked(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    weeklies.LIBRARY.parent.mkdir()
+    weeklies.LIBRARY.write_bytes(b"@article{a, title={caf\xe9}}\n")
+    assert refused(capsys, "zotero", "pull", "--address", server.address) == "reports/library.bib: not text; expected BibTeX in UTF-8"
+    assert not server.asked
+
+
+def test_half_a_sign_of_a_pdf_is_written_as_a_question_mark(server: Server) -> None:
+    server.items.append(mark("MARKC", "half \ud835 a sign", "00009"))
+    assert pull(server) == 0
+    assert "half ? a sign" in [each.text for each in zotero.read(weeklies.ZOTERO).papers["ho2020denoising"].annotations]
