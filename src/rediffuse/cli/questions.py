@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rediffuse.cli.common import Paper, PresetOption, app, known, layout_of
+from rediffuse.cli.common import DeviceOption, Paper, PresetOption, app, known, layout_of
 from rediffuse.errors import UserError
 
 
@@ -32,6 +32,37 @@ def status(
         show_json(layout)
     else:
         show(layout)
+
+
+@app.command()
+def plan(
+    name: Annotated[str | None, typer.Argument(help="A preset, as by --preset.")] = None,
+    preset: PresetOption = "laptop",
+    rate: Annotated[
+        float | None, typer.Option(help="GFLOP/s that another machine reaches on these networks: planned for it, and nothing is measured.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="Dollars an hour of the machine.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Say what a preset costs before anything starts: images, network evaluations, FLOPs, disk, hours; and what is done already.
+
+    Seconds come from a few steps of each network on this machine, with one thread as jobs have. Of measurements the evaluations of networks
+    count, and nothing else.
+    """
+    for option, value in (("--rate", rate), ("--price", price)):
+        if value is not None and not (0 < value < float("inf")):
+            raise UserError(f"{option}: found {value:g}; expected a number above 0")
+    layout = layout_of(name or preset)
+    import torch
+
+    from rediffuse.device import pick
+    from rediffuse.plan import show
+    from rediffuse.plan.planned import plan as run
+
+    torch.set_num_threads(1)
+    found = run(layout, pick("cpu" if rate else device), rate)
+    print(show.as_json(found, price) if as_json else "\n".join(show.as_text(found, price)))
 
 
 @app.command()
