@@ -92,7 +92,8 @@ def _fig3_2015(c: _Counting) -> Iterator[Calls]:
     from rediffuse.build import build_process
     from rediffuse.processes.products import start_at
 
-    options, process = c.options, c.layout.preset.runs[c.options.run].process
+    options = c.options
+    process: Any = c.layout.preset.runs[options.run].process
     n, start = c.data(options.run).tested(options.n), start_at(build_process(process), options.noise_variance)
     yield c.chain(options.run, n * options.draws + options.columns, batch=n)
     yield Calls(options.run, "chain", n * options.draws * (start - 1), n)
