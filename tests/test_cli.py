@@ -27,6 +27,8 @@ COMMANDS = [
     "encode",
     "interpolate",
     "status",
+    "plan",
+    "bench",
     "why",
     "verify",
     "equation",

@@ -1,6 +1,8 @@
 """Questions about a preset's files, and their record for git and DVC."""
 
+import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -63,6 +65,30 @@ def plan(
     torch.set_num_threads(1)
     found = run(layout, pick("cpu" if rate else device), rate)
     print(show.as_json(found, price) if as_json else "\n".join(show.as_text(found, price)))
+
+
+@app.command()
+def bench(
+    device: DeviceOption = "auto",
+    out: Annotated[Path, typer.Option(help="The page; its figures are kept in a .json beside it.")] = Path("docs/performance.md"),
+    quick: Annotated[bool, typer.Option("--quick", help="A tiny network, once: whether it runs, and no figure to keep.")] = False,
+) -> None:
+    """Measure speed beside diffusers' and the machine's own limits, and write docs/performance.md from it: a quarter of an hour."""
+    if out.suffix != ".md":
+        raise UserError(f"--out: found {out}; expected a name that ends in .md")
+    from importlib.util import find_spec
+
+    from rediffuse.provenance import PACKAGE
+
+    scripts = PACKAGE.parents[1] / "benchmarks"
+    if not scripts.is_dir():
+        raise UserError(f"{scripts}: not found; expected the benchmarks of a checkout, which an installed package has not")
+    if find_spec("diffusers") is None:
+        raise UserError("diffusers: not installed; expected it, which ours is compared with: pip install -e .[dev]")
+    from rediffuse.device import pick
+
+    command = [sys.executable, str(scripts), "--device", str(pick(device)), "--out", str(out), *["--quick"] * quick]
+    sys.exit(subprocess.run(command, check=False).returncode)
 
 
 @app.command()

@@ -112,7 +112,7 @@ def plan(layout: Layout, device: torch.device, gflops: float | None = None) -> P
     rows = [_row(layout, recipe, asked[recipe.job], prices) for recipe in jobs if recipe.job in asked]
     planned = {row.job: row.seconds for row in rows}
     left = [recipe for recipe in jobs if not is_done(recipe)]
-    start = 0.0 if gflops else _start()
+    start = 0.0 if gflops else seconds_to_start()
     timed = [Timed(recipe, start + planned.get(recipe.job, 0.0), _alone(recipe)) for recipe in left]
     chain, names = critical_path(timed)
     where = f"a machine of {gflops:g} GFLOP/s" if gflops else hardware(device)
@@ -207,7 +207,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start() -> float:
+def seconds_to_start() -> float:
     """Seconds of a process that imports what a training does."""
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import rediffuse.runs"], check=True)
