@@ -196,3 +196,18 @@ def test_a_plan_measures_this_machine(preset: str, capsys: pytest.CaptureFixture
 def test_numbers_that_are_none_are_refused(preset: str, option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     line = refused(capsys, "plan", preset, option, value)
     assert option in line and "expected a number above 0" in line
+
+
+def test_the_papers_budgets_are_flops_over_a_rate(capsys: pytest.CaptureFixture[str]) -> None:
+    assert rediffuse("plan", "--published", "--rate", "50000", "--price", "2", "--json") == 0
+    rows = {row["data"]: row for row in json.loads(capsys.readouterr().out)}
+    cifar, hq, bedroom = (rows[name] for name in ("CIFAR-10", "CelebA-HQ", "LSUN Bedroom"))
+    assert (cifar["parameters"], hq["parameters"]) == (35_746_307, 113_673_219)
+    assert cifar["train_hours"] == pytest.approx(3 * cifar["flops"] * 800_000 * 128 / 50e12 / 3600)
+    assert cifar["sample_hours"]["50"] == pytest.approx(cifar["flops"] * 50_000 * 50 / 50e12 / 3600)
+    assert bedroom["train_hours"] == pytest.approx(hq["train_hours"] * 2.4 / 0.5)
+    assert cifar["dollars"] == pytest.approx(2 * cifar["train_hours"])
+
+
+def test_the_papers_budgets_are_no_presets(preset: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "expected one of the two" in refused(capsys, "plan", preset, "--published")

@@ -44,6 +44,9 @@ def plan(
         float | None, typer.Option(help="GFLOP/s that another machine reaches on these networks: planned for it, and nothing is measured.")
     ] = None,
     price: Annotated[float | None, typer.Option(help="Dollars an hour of the machine.")] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="In the place of a preset: the papers' own budgets, on CIFAR-10, CelebA-HQ and LSUN.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -55,16 +58,24 @@ def plan(
     for option, value in (("--rate", rate), ("--price", price)):
         if value is not None and not (0 < value < float("inf")):
             raise UserError(f"{option}: found {value:g}; expected a number above 0")
-    layout = layout_of(name or preset)
+    if published and name:
+        raise UserError(f"--published: found the preset {name} beside it; expected one of the two")
+    layout = None if published else layout_of(name or preset)
     import torch
 
     from rediffuse.device import pick
-    from rediffuse.plan import show
-    from rediffuse.plan.planned import plan as run
+    from rediffuse.plan import planned, show
+    from rediffuse.plan.published import published as of_papers
 
     torch.set_num_threads(1)
-    found = run(layout, pick("cpu" if rate else device), rate)
-    print(show.as_json(found, price) if as_json else "\n".join(show.as_text(found, price)))
+    where = pick("cpu" if rate else device)
+    if layout is None:
+        rows = of_papers(where, rate)
+        text = show.published_json(rows, price) if as_json else "\n".join(show.published_text(rows, planned.described(where, rate), price))
+    else:
+        found = planned.plan(layout, where, rate)
+        text = show.as_json(found, price) if as_json else "\n".join(show.as_text(found, price))
+    print(text)
 
 
 @app.command()

@@ -115,7 +115,7 @@ def plan(layout: Layout, device: torch.device, gflops: float | None = None) -> P
     start = 0.0 if gflops else seconds_to_start()
     timed = [Timed(recipe, start + planned.get(recipe.job, 0.0), _alone(recipe)) for recipe in left]
     chain, names = critical_path(timed)
-    where = f"a machine of {gflops:g} GFLOP/s" if gflops else hardware(device)
+    where = described(device, gflops)
     others = sum(recipe.job not in planned for recipe in left)
     hours = wall(timed, at_once) / 3600
     return Plan(layout.name, where, rows, at_once, start, others, hours, chain / 3600, names, time.monotonic() - began)
@@ -134,6 +134,11 @@ def calls_of(layout: Layout, recipe: Recipe) -> list[Calls]:
 def is_done(recipe: Recipe) -> bool:
     """Whether all that a job leaves is there; `snakemake -n` says whether an edit since then makes it anew."""
     return all(path.exists() for path in [*recipe.makes, recipe.record])
+
+
+def described(device: torch.device, gflops: float | None) -> str:
+    """For which machine a plan is."""
+    return f"a machine of {gflops:g} GFLOP/s" if gflops else hardware(device)
 
 
 def off_by(rows: list[Row]) -> float | None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from itertools import groupby
 
 from rediffuse.plan.planned import Plan, Row, off_by
+from rediffuse.plan.published import SAMPLES, Published
 from rediffuse.progress import number
 
 SMALL = 0.01
@@ -41,6 +42,28 @@ def as_text(plan: Plan, price: float | None) -> list[str]:
     if small := len(measurements) - len(large):
         lines[-1:] = [f"and {small} that take less than {SMALL:.0%} of these together each", ""]
     return lines + _totals(plan, price)
+
+
+def published_json(rows: Sequence[Published], price: float | None) -> str:
+    """`dollars` of the training is null without a price an hour."""
+    dollars = [None if price is None else price * row.train_hours for row in rows]
+    return json.dumps([asdict(row) | {"dollars": paid} for row, paid in zip(rows, dollars, strict=True)], indent=2, ensure_ascii=False)
+
+
+def published_text(rows: Sequence[Published], where: str, price: float | None) -> list[str]:
+    """A line a data set: its network, its training, and its samples at some numbers of steps."""
+    head = ("data", "side", "steps", "batch", "parameters", "FLOP/image", "training", *[f"S = {S}" for S in rows[0].sample_hours])
+    cells = []
+    for row in rows:
+        times = [_time(3600 * hours) for hours in (row.train_hours, *row.sample_hours.values())]
+        about = (row.data, str(row.side), f"{row.steps:,}", str(row.batch), f"{row.parameters:,}", _big(row.flops), *times)
+        cells.append(about if price is None else (*about, f"{price * row.train_hours:,.0f}"))
+    lines = [head if price is None else (*head, "dollars"), *cells]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    measured = ", ".join(row.data for row in rows if row.measured)
+    how = f"measured: {measured}; the rest from FLOPs at the rate that was reached there" if measured else "all from FLOPs"
+    aligned = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    return [f"The papers' own budgets, planned for {where} ({how})", "", *aligned, "", f"S = ...: {SAMPLES:,} samples by so many steps"]
 
 
 def _totals(plan: Plan, price: float | None) -> list[str]:
