@@ -9,7 +9,7 @@ CLONES ?= 20
 BIN := .venv/bin
 SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config preset=$(PRESET)
 
-.PHONY: run smoke test lint format schema lock soak push pull record help
+.PHONY: run smoke test lint format schema lock soak bench bench-gpu push pull record help
 .DEFAULT_GOAL := run
 
 run: $(BIN)/.installed ## everything: data, training, samples, tables, figures, claims (PRESET=laptop)
@@ -22,15 +22,15 @@ test: $(BIN)/.installed ## the tests, without the slow ones (TESTS= all of them)
 	@$(BIN)/python -m pytest $(if $(filter undefined,$(origin TESTS)),-m "not slow",$(TESTS))
 
 lint: $(BIN)/.installed ## ruff, mypy, snakefmt, and Snakemake's own lint
-	@$(BIN)/ruff check src tests
-	@$(BIN)/ruff format --check src tests
+	@$(BIN)/ruff check src tests benchmarks
+	@$(BIN)/ruff format --check src tests benchmarks
 	@$(BIN)/mypy
 	@$(BIN)/snakefmt --check Snakefile workflow
 	@$(BIN)/python workflow/lint.py
 
 format: $(BIN)/.installed ## put the code into its form
-	@$(BIN)/ruff check --fix src tests
-	@$(BIN)/ruff format src tests
+	@$(BIN)/ruff check --fix src tests benchmarks
+	@$(BIN)/ruff format src tests benchmarks
 	@$(BIN)/snakefmt Snakefile workflow
 
 schema: $(BIN)/.installed ## config/schema.json from the models in config.py
@@ -43,6 +43,12 @@ lock: ## requirements.lock anew (needs uv on the PATH)
 
 soak: $(BIN)/.installed ## clones, and kills at random moments: results/soak.md (KILLS=50 CLONES=20)
 	@$(BIN)/python tests/soak.py --kills $(KILLS) --clones $(CLONES) --out results/soak.md
+
+bench: $(BIN)/.installed ## speed beside diffusers' and the machine's limits, on the CPU: docs/performance.md (a quarter of an hour, idle)
+	@$(BIN)/rediffuse bench --device cpu
+
+bench-gpu: $(BIN)/.installed ## the same on a GPU, into the same page
+	@$(BIN)/rediffuse bench --device cuda
 
 # A pull that was killed can leave DVC's own notes of the workspace behind its files: the next pull then fails, and the one after is whole.
 push pull: $(BIN)/.installed ## what is recorded, to or from the DVC remote
@@ -58,7 +64,7 @@ record: run ## the run's snapshot for git (docs/results/) and its files for DVC
 	@echo "Recorded: commit what git has staged; dvc push sends the files to your remote."
 
 help: ## this list
-	@grep -hE '^[a-z ]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z -]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "make %-9s %s\n", $$1, $$2}'
 
 $(BIN)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make: found Python %d.%d; expected 3.11 or later: make PYTHON=..." % sys.version_info[:2])'

@@ -17,7 +17,7 @@ FLOORS = [
     {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},
     {"papers"},
     {"pipeline"},
-    {"figures", "report"},
+    {"figures", "report", "plan"},
     {"cli"},
 ]
 

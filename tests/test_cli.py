@@ -27,6 +27,8 @@ COMMANDS = [
     "encode",
     "interpolate",
     "status",
+    "plan",
+    "bench",
     "why",
     "verify",
     "equation",
@@ -59,7 +61,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     out, err = capsys.readouterr()
     assert not err
     assert re.match(rf"Usage: .*\brediffuse {command} \[OPTIONS\]", out)
-    assert "--preset" in out or command in GROUPS or command == "equation", "the ledger is of all presets"
+    assert "--preset" in out or command in GROUPS or command in ("equation", "bench"), "the ledger and speed are of no preset"
 
 
 @pytest.mark.parametrize("group", GROUPS)

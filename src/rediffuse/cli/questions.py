@@ -1,11 +1,13 @@
 """Questions about a preset's files, and their record for git and DVC."""
 
+import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rediffuse.cli.common import Paper, PresetOption, app, known, layout_of
+from rediffuse.cli.common import DeviceOption, Paper, PresetOption, app, known, layout_of
 from rediffuse.errors import UserError
 
 
@@ -32,6 +34,72 @@ def status(
         show_json(layout)
     else:
         show(layout)
+
+
+@app.command()
+def plan(
+    name: Annotated[str | None, typer.Argument(help="A preset, as by --preset.")] = None,
+    preset: PresetOption = "laptop",
+    rate: Annotated[
+        float | None, typer.Option(help="GFLOP/s that another machine reaches on these networks: planned for it, and nothing is measured.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="Dollars an hour of the machine.")] = None,
+    published: Annotated[
+        bool, typer.Option("--published", help="In the place of a preset: the papers' own budgets, on CIFAR-10, CelebA-HQ and LSUN.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Say what a preset costs before anything starts: images, network evaluations, FLOPs, disk, hours; and what is done already.
+
+    Seconds come from a few steps of each network on this machine, with one thread as jobs have. Of measurements the evaluations of networks
+    count, and nothing else.
+    """
+    for option, value in (("--rate", rate), ("--price", price)):
+        if value is not None and not (0 < value < float("inf")):
+            raise UserError(f"{option}: found {value:g}; expected a number above 0")
+    if published and name:
+        raise UserError(f"--published: found the preset {name} beside it; expected one of the two")
+    layout = None if published else layout_of(name or preset)
+    import torch
+
+    from rediffuse.device import pick
+    from rediffuse.plan import planned, show
+    from rediffuse.plan.published import published as of_papers
+
+    torch.set_num_threads(1)
+    where = pick("cpu" if rate else device)
+    if layout is None:
+        rows = of_papers(where, rate)
+        text = show.published_json(rows, price) if as_json else "\n".join(show.published_text(rows, planned.described(where, rate), price))
+    else:
+        found = planned.plan(layout, where, rate)
+        text = show.as_json(found, price) if as_json else "\n".join(show.as_text(found, price))
+    print(text)
+
+
+@app.command()
+def bench(
+    device: DeviceOption = "auto",
+    out: Annotated[Path, typer.Option(help="The page; its figures are kept in a .json beside it.")] = Path("docs/performance.md"),
+    quick: Annotated[bool, typer.Option("--quick", help="A tiny network, once: whether it runs, and no figure to keep.")] = False,
+) -> None:
+    """Measure speed beside diffusers' and the machine's own limits, and write docs/performance.md from it: a quarter of an hour."""
+    if out.suffix != ".md":
+        raise UserError(f"--out: found {out}; expected a name that ends in .md")
+    from importlib.util import find_spec
+
+    from rediffuse.provenance import PACKAGE
+
+    scripts = PACKAGE.parents[1] / "benchmarks"
+    if not scripts.is_dir():
+        raise UserError(f"{scripts}: not found; expected the benchmarks of a checkout, which an installed package has not")
+    if find_spec("diffusers") is None:
+        raise UserError("diffusers: not installed; expected it, which ours is compared with: pip install -e .[dev]")
+    from rediffuse.device import pick
+
+    command = [sys.executable, str(scripts), "--device", str(pick(device)), "--out", str(out), *["--quick"] * quick]
+    sys.exit(subprocess.run(command, check=False).returncode)
 
 
 @app.command()

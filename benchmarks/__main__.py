@@ -1,0 +1,60 @@
+"""`rediffuse bench`: measures, keeps the figures beside the page, and writes the page from them.
+
+The figures of one kind of device replace those of the same kind that were there; a page has one section for each.
+"""
+
+import argparse
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import compare
+import contenders
+import machine
+import pipeline
+import torch
+from page import page
+
+from rediffuse.device import pick
+from rediffuse.files import write_json, write_text
+from rediffuse.provenance import commit, hardware, installed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="rediffuse bench")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--out", type=Path, default=Path("docs/performance.md"))
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    device = pick(arguments.device)
+    kept = arguments.out.with_suffix(".json")
+    figures: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    figures[device.type] = measure(device, arguments.quick)
+    write_json(kept, figures)
+    write_text(arguments.out, page(figures))
+    print(arguments.out)
+
+
+def measure(device: torch.device, quick: bool) -> dict[str, Any]:
+    """All figures of one machine."""
+    settings = ["TINY"] if quick else ["LARGE", "SMALL"]
+    rounds, seconds = (1, 0.0) if quick else (5, 3.0 if device.type == "cuda" else 6.0)
+    batches, sides = ([1, 2], [16]) if quick else ([1, 2, 4, 8, 16], [16, 64, 128, 256])
+    made = [getattr(contenders, name) for name in settings]
+    return {
+        "hardware": hardware(device),
+        "date": date.today().isoformat(),
+        "commit": commit(),
+        "quick": quick,
+        "libraries": {name: installed(name) for name in ("torch", "diffusers")},
+        "limits": machine.limits(device, quick),
+        "networks": [compare.compared(setting, device, rounds, seconds) for setting in made],
+        "starts": [row for precision in machine.PRECISIONS for row in compare.started(settings[0], device, precision)],
+        "growth": compare.grown(made[0], device, batches, sides),
+        "pipeline": None if quick or device.type != "cpu" else pipeline.measured("laptop", 3),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""`rediffuse plan`: what a preset costs before anything of it starts."""

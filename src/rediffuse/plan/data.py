@@ -1,0 +1,46 @@
+"""What a network must know of data that may not be prepared yet."""
+
+from dataclasses import dataclass
+
+from rediffuse.build import About
+from rediffuse.config import Digits, Heartbeat, SwissRoll
+from rediffuse.datasets.prepared import MADE_BY
+from rediffuse.files import read_json
+from rediffuse.paths import Layout
+
+DIGITS = 1797
+"""Images of scikit-learn's digits."""
+LEVELS = 256
+"""Grey levels of images; of how many there are no time depends."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set as far as costs depend on it."""
+
+    about: About
+    test: int | None
+    """Test data; None where only preparing tells."""
+
+    def tested(self, n: int) -> int:
+        """Of how many test data a measurement on at most n is."""
+        return n if self.test is None else min(n, self.test)
+
+
+def data_of(layout: Layout, name: str) -> Data:
+    """Of a data set of the preset: by its dataset.json if it is prepared, else by its options."""
+    options, path = layout.preset.datasets[name], layout.dataset(name) / "dataset.json"
+    if path.is_file():
+        found = read_json(path, MADE_BY)
+        noise = found["dequantisation"]
+        about = About(name, tuple(found["shape"]), found["levels"], found["classes"], noise["width"] if noise else 0.0)
+        return Data(about, int(found["splits"]["test"]["n"]))
+    test = DIGITS - Digits.first if isinstance(options, Digits) else getattr(options, "test", None)
+    match options:
+        case SwissRoll():
+            return Data(About(name, (2,), None, None, 0.0), test)
+        case Heartbeat(length=length):
+            return Data(About(name, (length,), 2, None, 0.0), test)
+    side = Digits.side if isinstance(options, Digits) else options.size
+    dequantised = not isinstance(options, Digits) or options.standardise
+    return Data(About(name, (1, side, side), LEVELS, 10, dequantised / LEVELS), test)

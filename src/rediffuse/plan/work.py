@@ -1,0 +1,216 @@
+"""What each job of a preset asks of a network: how many evaluations of which kind."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
+
+from rediffuse.config import Binomial
+from rediffuse.paths import Layout
+from rediffuse.plan.data import Data, data_of
+from rediffuse.samplers.steps import SUBSEQUENCES
+from rediffuse.sampling import Cell, cells, chunks
+
+Kind = Literal["train", "chain", "flow", "term"]
+"""A training step's share of one image; a step of ancestral sampling, with its noise; one without; a term of the bound."""
+
+
+TERMS = 1024
+"""Images of a batch on which the bound is evaluated, at most."""
+
+
+class Calls(NamedTuple):
+    """Evaluations of one kind of one network."""
+
+    network: str
+    """A run, or features."""
+    kind: Kind
+    images: int
+    """Evaluations, each of one image (or point, or sequence)."""
+    batch: int
+    """Images at a time."""
+    area: float = 1.0
+    """How many times as large the images are as those the network was trained on."""
+
+
+def training(layout: Layout, name: str) -> list[Calls]:
+    options = (layout.preset.runs | layout.preset.features)[name].training
+    return [Calls(name, "train", options.steps * options.batch, options.batch)]
+
+
+def shard(layout: Layout, name: str, k: int) -> list[Calls]:
+    """Of a shard, from 0, of a set of samples."""
+    samples = layout.preset.samples[name]
+    T, n = layout.preset.runs[samples.run].process.T, sum(map(len, chunks(samples, k)))
+    return [Calls(samples.run, _kind(cell), n * evaluations(cell, T), min(samples.chunk, samples.n)) for cell in cells(samples, T)]
+
+
+def evaluations(cell: Cell, T: int) -> int:
+    """Of the network, for one sample."""
+    return len(SUBSEQUENCES[cell.tau](T, cell.steps))
+
+
+def _kind(cell: Cell) -> Kind:
+    noisy = cell.eta in ("ancestral", "sigma-hat") or (isinstance(cell.eta, float | int) and cell.eta > 0)
+    return "chain" if noisy else "flow"
+
+
+def measurement(layout: Layout, paper: str, artifact: str) -> list[Calls]:
+    """Of measuring a table or figure. Classifiers, which cost little beside it, and what asks no network are not in it."""
+    count = COUNTS.get((paper, artifact))
+    return [calls for calls in count(_Counting(layout, paper, artifact)) if calls.images] if count else []
+
+
+class _Counting:
+    """The options of an artifact, and what the counts below need of its runs."""
+
+    def __init__(self, layout: Layout, paper: str, artifact: str):
+        self.layout = layout
+        self.paper: Any = getattr(layout.preset.papers, paper)
+        self.options: Any = getattr(self.paper, artifact)
+
+    def T(self, run: str) -> int:
+        return self.layout.preset.runs[run].process.T
+
+    def data(self, run: str) -> Data:
+        return data_of(self.layout, self.layout.preset.runs[run].dataset)
+
+    def bound(self, run: str, n: int, strata: int, decoders: int = 1) -> Calls:
+        """n test data, at so many times and at t = 1, once for each decoder."""
+        tested = self.data(run).tested(n)
+        return Calls(run, "term", tested * (min(strata, self.T(run) - 1) + decoders), min(tested, TERMS))
+
+    def chain(self, run: str, n: int, size: int | None = None, batch: int | None = None) -> Calls:
+        """n whole chains, so many or all at a time, of images of their own size or of another. Of continuous data the last step is fixed,
+        and asks no network."""
+        area = (size / self.data(run).about.shape[-1]) ** 2 if size else 1.0
+        gaussian = not isinstance(self.layout.preset.runs[run].process, Binomial)
+        return Calls(run, "chain", n * (self.T(run) - (gaussian and self.data(run).about.continuous)), batch or n, area)
+
+
+def _fig3_2015(c: _Counting) -> Iterator[Calls]:
+    """r constant: whole chains; begun at what was observed: from the time that is as noisy."""
+    from rediffuse.build import build_process
+    from rediffuse.processes.products import start_at
+
+    options = c.options
+    process: Any = c.layout.preset.runs[options.run].process
+    n, start = c.data(options.run).tested(options.n), start_at(build_process(process), options.noise_variance)
+    yield c.chain(options.run, n * options.draws + options.columns, batch=n)
+    yield Calls(options.run, "chain", n * options.draws * (start - 1), n)
+
+
+def _fig5_2015(c: _Counting) -> Iterator[Calls]:
+    o = c.options
+    chains = c.chain(o.run, o.pictures * o.draws, o.size, o.pictures)
+    yield chains
+    yield chains._replace(images=chains.images * o.rounds)
+
+
+def _fig1_2015(c: _Counting) -> Iterator[Calls]:
+    from rediffuse.papers.sohl2015.chains import GRID
+
+    yield c.chain(c.options.run, 2 * c.options.n + len(GRID) ** 2, batch=c.options.n)
+
+
+def _table1_ddpm(c: _Counting) -> Iterator[Calls]:
+    samples, options = c.paper.scored(), c.options
+    for run in (c.layout.preset.samples[name].run for name in samples):
+        both = c.bound(run, options.n, options.strata, decoders=2)
+        on_train = options.n * (min(options.strata, c.T(run) - 1) + 2)
+        yield both._replace(images=both.images + on_train)
+
+
+def _table4_ddpm(c: _Counting) -> Iterator[Calls]:
+    for run in c.options.runs:
+        n = c.data(run).tested(c.options.n)
+        yield Calls(run, "term", n * c.T(run), n)
+
+
+def _conventions_ddpm(c: _Counting) -> Iterator[Calls]:
+    """With three of them."""
+    o = c.options
+    for calls in (c.bound(o.run, o.n, o.strata), c.chain(o.run, o.draws)):
+        yield calls._replace(images=3 * calls.images)
+
+
+def _fig10_ddpm(c: _Counting) -> Iterator[Calls]:
+    from rediffuse.papers.ddpm.progress import CHUNK
+
+    yield c.chain(c.options.run, c.options.n, batch=min(CHUNK, c.options.n))
+
+
+def _fig7_ddpm(c: _Counting) -> Iterator[Calls]:
+    from rediffuse.papers.ddpm.latents import SHARING
+
+    yield Calls(c.options.run, "chain", c.T(c.options.run), 1)
+    yield Calls(c.options.run, "chain", SHARING * sum(c.options.t), SHARING)
+
+
+def _lines_ddpm(c: _Counting) -> Iterator[Calls]:
+    from rediffuse.papers.ddpm.latents import LAMBDAS
+
+    o = c.options
+    yield Calls(o.run, "chain", len(LAMBDAS) * (sum(o.t) if isinstance(o.t, list) else o.t * o.pairs), len(LAMBDAS))
+
+
+def _table2_ddim(c: _Counting) -> Iterator[Calls]:
+    n = c.data(c.options.run).tested(c.options.n)
+    yield Calls(c.options.run, "flow", 2 * sum(c.options.steps) * n, n)
+
+
+def _fig4_ddim(c: _Counting) -> Iterator[Calls]:
+    from rediffuse.papers.ddim.timing import OFTEN
+
+    o = c.options
+    rounds = sum(S * min(max(o.steps) // S, OFTEN) for S in o.steps)
+    yield Calls(o.run, "flow", o.n * (o.repeats * rounds + min(o.steps)), o.n)
+
+
+def _fig6_ddim(c: _Counting) -> Iterator[Calls]:
+    from rediffuse.papers.ddim.latents import SHARES, SIDE
+
+    n = c.options.lines * len(SHARES) + SIDE**2
+    yield Calls(c.options.run, "flow", c.options.steps * n, n)
+
+
+def _grid_ddim(c: _Counting) -> Iterator[Calls]:
+    o = c.options
+    for S in o.steps:
+        for eta in o.eta:
+            yield Calls(o.run, _kind(Cell(S, eta, "linear", o.seed, clip=False)), S * o.columns, o.columns)
+
+
+COUNTS: dict[tuple[str, str], Callable[[_Counting], Any]] = {
+    ("sohl2015", "table1"): lambda c: [c.bound(run, c.options.n, c.options.strata) for run in c.options.runs],
+    ("sohl2015", "table2"): lambda c: [c.bound(c.options.leaves, c.paper.table1.n, c.paper.table1.strata)],
+    ("sohl2015", "fig1"): _fig1_2015,
+    ("sohl2015", "fig2"): lambda c: [c.chain(c.options.run, c.options.n)],
+    ("sohl2015", "fig3"): _fig3_2015,
+    ("sohl2015", "fig4"): lambda c: [c.chain(c.options.run, c.options.n, c.options.size)],
+    ("sohl2015", "fig5"): _fig5_2015,
+    ("sohl2015", "entropy"): lambda c: [c.chain(run, c.options.n) for run in c.options.runs],
+    ("sohl2015", "ablation"): lambda c: [c.bound(run, c.options.n, c.options.strata) for run in c.options.runs],
+    ("sohl2015", "products"): lambda c: [c.chain(c.options.run, c.options.n * len(c.options.r))],
+    ("ddpm", "table1"): _table1_ddpm,
+    ("ddpm", "table4"): _table4_ddpm,
+    ("ddpm", "bounds"): lambda c: [c.bound(c.options.run, c.options.n, c.options.strata, decoders=2)],
+    ("ddpm", "conventions"): _conventions_ddpm,
+    ("ddpm", "fig7"): _fig7_ddpm,
+    ("ddpm", "fig8"): _lines_ddpm,
+    ("ddpm", "fig9"): _lines_ddpm,
+    ("ddpm", "fig10"): _fig10_ddpm,
+    ("ddim", "table2"): _table2_ddim,
+    ("ddim", "fig4"): _fig4_ddim,
+    ("ddim", "fig5"): lambda c: [Calls(c.options.run, "flow", sum(c.options.steps) * c.options.n, c.options.n)],
+    ("ddim", "fig6"): _fig6_ddim,
+    ("ddim", "grid"): _grid_ddim,
+}
+"""(paper, artifact) -> how often its measurement asks each network."""
+
+
+def disk(layout: Layout, name: str, k: int) -> int:
+    """Bytes of a shard before it is compressed: a byte a grey level, four a number that is none."""
+    samples = layout.preset.samples[name]
+    about = data_of(layout, layout.preset.runs[samples.run].dataset).about
+    n = sum(map(len, chunks(samples, k))) * len(cells(samples, layout.preset.runs[samples.run].process.T))
+    return n * math.prod(about.shape) * (4 if about.levels is None else 1)
