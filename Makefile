@@ -15,7 +15,7 @@ SNAKEMAKE = $(BIN)/snakemake --cores $(CORES) --config preset=$(PRESET)
 run: $(BIN)/.installed ## everything: data, training, samples, tables, figures, claims (PRESET=laptop)
 	@$(SNAKEMAKE)
 
-smoke: $(BIN)/.installed ## every rule with tiny numbers, in a minute or two
+smoke: $(BIN)/.installed ## every rule with tiny numbers, in a few minutes
 	@$(MAKE) --no-print-directory run PRESET=smoke
 
 test: $(BIN)/.installed ## the tests, without the slow ones (TESTS= all of them)
