@@ -2,8 +2,6 @@
 
 
 rule weekly_report:
-    wildcard_constraints:
-        date="|".join(weeklies.names()) or "none",
     input:
         lambda w: recipes.weekly(LAYOUT, w.date).reads,
     output:
@@ -12,6 +10,8 @@ rule weekly_report:
         record=LAYOUT.weekly("{date}").with_suffix(".json"),
     log:
         LOGS / "weekly-{date}.log",
+    wildcard_constraints:
+        date="|".join(weeklies.names()) or "none",
     localrule: True
     params:
         recipe=lambda w: current(recipes.weekly(LAYOUT, w.date)),
