@@ -332,7 +332,7 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "digits smaller than the coarsest scale": (
         {"runs.ink.network.scales": 5},
-        "runs.ink.network.scales: found 5; expected at most 4: the digits are 8 x 8",
+        "runs.ink.network.scales: found 5; expected at most 4: the images are 8 x 8",
     ),
     "a picture that the coarsest scale does not divide": (
         {f"{PAPER}.fig4.size": 7},

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from rediffuse.config import Dataset, DeadLeaves, Digits, Folder, Heartbeat, SwissRoll, Textures
+from rediffuse.config import CIFAR10, MNIST, CelebA, Dataset, DeadLeaves, Digits, Folder, Heartbeat, Images, SwissRoll, Textures
 from rediffuse.files import Arrays, read_bytes, sha256, write_arrays, write_json
 
 
 def prepare(name: str, options: Dataset, folder: Path) -> None:
     """Write folder/arrays.npz and folder/dataset.json.
 
-    Raises UserError if the folder cannot be written, or if the images of a folder of the user's are not what they must be.
+    Raises UserError if the folder cannot be written, if the images of a folder of the user's are not what they must be, or if what has to
+    be downloaded is neither there nor to be had.
     """
     levels = classes = source = None
     match options:
@@ -22,6 +23,11 @@ def prepare(name: str, options: Dataset, folder: Path) -> None:
 
             arrays, title = digits.arrays(), "handwritten digits 8 x 8"
             levels, classes = digits.LEVELS, digits.CLASSES
+        case MNIST() | CIFAR10() | CelebA():
+            from rediffuse.datasets import downloads
+
+            arrays, source = downloads.arrays(options)
+            title, levels, classes = downloads.title(options), downloads.LEVELS, downloads.CLASSES if options.labelled else None
         case SwissRoll():
             from rediffuse.datasets import swiss_roll
 
@@ -64,6 +70,7 @@ def prepare(name: str, options: Dataset, folder: Path) -> None:
         "levels": levels,
         "classes": classes,
         **_scale(options, arrays, levels),
+        **({"border": options.pad} if isinstance(options, MNIST) else {}),
         "splits": {split: {"n": len(arrays[f"x_{split}"])} for split in ("train", "test")},
         "files": {path.name: {"sha256": sha256(read_bytes(path, "rediffuse prepare"))}},
     }
@@ -74,7 +81,7 @@ def _scale(options: Dataset, arrays: Arrays, levels: int | None) -> dict[str, An
     """How networks see the data: x = (array + noise) * multiply + add, the noise uniform over one grey level where there is any."""
     if levels is None or isinstance(options, Heartbeat):  # of variance 1 already, or bits
         return {"scale": {"multiply": 1.0, "add": 0.0}, "dequantisation": None}
-    if isinstance(options, Digits) and not options.standardise:
+    if isinstance(options, Images) and not options.standardise:
         return {"scale": {"multiply": 2 / (levels - 1), "add": -1.0}, "dequantisation": None}
     multiply, add = standardise(arrays["x_train"])
     # In the network's units. The code of Sohl-Dickstein et al. 2015 divides a grey level by the scale in the place of multiplying it,
