@@ -56,7 +56,7 @@ def arrays(options: Options) -> tuple[Arrays, dict[str, Any]]:
 
 
 def _mnist(options: MNIST) -> tuple[Arrays, dict[str, Any]]:
-    expected = f"the four files that {', '.join(f'{name}.gz' for name in UNPACKED)} hold or are"
+    expected = f"{', '.join(f'{name}.gz' for name in UNPACKED)}, packed or not"
     train, test = (_opened("MNIST", RAW / "MNIST/raw", expected, train=train) for train in (True, False))
     files = {f"MNIST/raw/{name}": md5 for name, md5 in UNPACKED.items()}
     for name, md5 in files.items():
@@ -107,7 +107,7 @@ def _opened(name: str, folder: Path, expected: str, **split: Any) -> Any:
             return getattr(datasets, name)(RAW, download=True, **split)
     except Exception as error:  # of networks, archives, pickles and files: torchvision lets them all pass
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
-        raise UserError(f"{folder}: no whole {name} found, and none could be downloaded ({reason}); expected in it {expected}") from None
+        raise UserError(f"{folder}: found no whole {name}, and could download none ({reason}); expected in it {expected}") from None
 
 
 def _labelled(x_train: Images, x_test: Images, y_train: Any, y_test: Any) -> Arrays:
