@@ -83,6 +83,8 @@ class ModelTable(Options):
     """A run on dead leaves; n, strata and seed are table1's. Without, this half of the table is not made."""
     digits: Name
     """Ancestral samples of images of digits."""
+    also: list[Name] = []
+    """More of the same digits, of other runs: a row each."""
     centres: Count | None = None
     """Training images, the first so many, that are the perfect model's samples; without, all but those for validation."""
     validation: Count

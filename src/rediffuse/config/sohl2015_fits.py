@@ -99,6 +99,10 @@ def _table2_fits(preset: Catalogue, key: str, table: ModelTable, table1: BoundTa
     named(f"{key}.digits", table.digits, fit)
     data = preset.datasets[preset.runs[fit[table.digits].run].dataset]
     assert isinstance(data, Digits | MNIST)
+    for name in table.also:
+        named(f"{key}.also", name, {other: s for other, s in fit.items() if preset.kind_of(preset.runs[s.run]) == data.kind})
+    runs = [fit[name].run for name in (table.digits, *table.also)]
+    distinct(f"{key}.also", runs)
     if table.centres and table.centres < table.kmeans:
         raise wrong(f"{key}.centres", table.centres, f"at least kmeans ({table.kmeans}), whose centres are made of them")
     taken, left = ("centres", table.centres) if table.centres else ("kmeans", table.kmeans)

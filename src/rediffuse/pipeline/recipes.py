@@ -353,7 +353,7 @@ def _measured_on(layout: Layout, paper: str, artifact: str) -> dict[str, list[Pa
         values = [getattr(block, key, None) or [] for key in keys]
         return [name for value in values for name in (value if isinstance(value, list) else [value])]
 
-    samples = named("samples", "digits", "ddpm")
+    samples = named("samples", "digits", "also", "ddpm")
     if (paper, artifact) == ("ddpm", "table1") and preset.papers.ddpm:
         samples = preset.papers.ddpm.scored()
     runs = [*named("run", "leaves", "runs", "features"), *[preset.samples[name].run for name in samples]]

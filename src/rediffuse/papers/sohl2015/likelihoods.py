@@ -60,14 +60,17 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
     """
     options = options_of(layout).table2
     assert options
-    drawn, data = drawn_of(layout, options.digits)
+    runs = {name: layout.preset.samples[name].run for name in (options.digits, *options.also)}
+    run_of = {"diffusion" if name == options.digits else f"run {run}": run for name, run in runs.items()}
+    drawn = dict(zip(run_of, [drawn_of(layout, name) for name in runs], strict=True))
+    data = drawn["diffusion"][1]
     x_train = data.inside(data.arrays["x_train"])
     shape = x_train.shape[1:]
     train, test = pixels(data, x_train), pixels(data, data.inside(data.arrays["x_test"]))
     centres, validation = train[: -options.validation][: options.centres], train[-options.validation :]
     models = {
         PERFECT: centres,
-        "diffusion": pixels(data, data.inside(drawn))[: len(centres)],
+        **{model: pixels(its, its.inside(images))[: len(centres)] for model, (images, its) in drawn.items()},
         f"{options.kmeans} training images": centres[: options.kmeans],
         f"{options.kmeans} k-means centres": parzen.kmeans_centres(centres, options.kmeans, 0),
         f"training images, blurred by {options.blur:g} pixels": parzen.blurred(centres.reshape(-1, *shape), options.blur).reshape(
@@ -84,7 +87,7 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
     for model, (sigma, scores) in scored.items():
         about: dict[str, Any] = {
             "dataset": data.name,
-            "run": layout.preset.samples[options.digits].run if model == "diffusion" else "",
+            "run": run_of.get(model, ""),
             "model": model,
         }
         about |= {"n": len(test), "centres": len(models[model]), "bandwidth": round(sigma, 4)}

@@ -87,8 +87,8 @@ def table2(layout: Layout) -> None:
         "Dead leaves: bits/pixel of the same dequantised test images, of variance 1; the diffusion row is K, a lower bound. The "
         "Gaussian baselines stand where the paper has the MCGSM, on our own dead leaves: compare orders, not values.",
         "Digits: the log-likelihood of a test image under Gaussian Parzen windows about the model's samples, pixels in [0, 1] at their"
-        " own size. Each row's bandwidth is chosen on validation images, which are no centres, but which the network was trained on. "
-        "The published column is MNIST, in bits an image.",
+        " own size, without any border. Each row's bandwidth is chosen on validation images, which are no centres, but which the network "
+        "was trained on. The published column is MNIST, in bits an image.",
         'What this measure rewards: the "perfect model" scores training images themselves, and centres of k-means or blurred images, '
         "which model nothing, can score above it (Theis et al. 2016). A model above the perfect one by two standard errors of their "
         "difference is reported as suspect.",
