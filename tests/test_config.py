@@ -102,7 +102,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown block": ({"sample": {}}, "sample: unknown key; expected one of datasets, features, runs, samples, papers"),
     "an unknown key": (
         {"runs.digits.training.step": 20},
-        "runs.digits.training.step: unknown key; expected one of steps, batch, lr, warmup, decay, ema_decay, clip, seed",
+        "runs.digits.training.step: unknown key; expected one of steps, batch, lr, warmup, decay, ema_decay, clip, flip, seed",
     ),
     "an unknown key of a kind": (
         {"datasets.roll.noize": 0.1},

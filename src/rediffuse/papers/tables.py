@@ -45,7 +45,7 @@ def beside(
     stands_for: our data set -> the published one whose numbers stand beside it. They are comparable only if the two are the same: of
     one name, or among `same`, our data sets that are the published ones by definition; and not where the features differ.
     """
-    ours = measured.assign(published_dataset=measured["dataset"].map(stands_for).fillna(""))
+    ours = measured.assign(published_dataset=[stands_for.get(name, "") for name in measured["dataset"]])
     theirs = numbers.rename(columns={"value": "published", "sd": "published_sd", "dataset": "published_dataset"})
     on = ["published_dataset", *keys, "metric"]
     table = ours.merge(theirs.drop(columns="unit"), on=on, how="left")
