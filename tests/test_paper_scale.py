@@ -74,6 +74,8 @@ def shrunk(name: str) -> dict[str, Any]:
         if "process" in block:
             block["process"] = block["process"] | {"T": T}
             block["network"] = NETWORKS[block["network"]["kind"]]
+    for classifier in raw["features"].values():
+        classifier["width"] = 1
     for samples in raw["samples"].values():
         samples |= {"n": 40, "chunk": 20, "shards": 2} | ({"steps": shorter(samples["steps"])} if "steps" in samples else {})
     for artifact, block in [each for blocks in papers.values() for each in blocks.items()]:
