@@ -13,6 +13,7 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+import tiny
 from PIL import Image
 from pydantic import TypeAdapter
 from torchvision import datasets
@@ -155,6 +156,12 @@ def test_an_absent_mnist_is_told_in_a_line_with_what_to_put_where() -> None:
     assert line.startswith("data/raw/MNIST/raw: found no whole MNIST, and could download none (Error downloading train-images")
     names = ", ".join(f"{name}.gz" for name in downloads.UNPACKED)
     assert line.endswith(f"); expected in it {names}, packed or not")
+
+
+def test_the_command_says_no_more_than_that_line(capsys: pytest.CaptureFixture[str]) -> None:
+    for preset, name, folder in (("mnist", "MNIST", "data/raw/MNIST/raw"), ("cifar10", "CIFAR-10", "data/raw")):
+        line = tiny.refused(capsys, "prepare", name, "--preset", preset)
+        assert line.startswith(f"{folder}: found no whole {name.replace('-', '')}, and could download none (")
 
 
 # --- CIFAR-10 ---
