@@ -286,6 +286,7 @@ def test_all_of_a_set_is_what_is_published() -> None:
     assert (MNIST(kind="mnist", pad=2).size, CIFAR10(kind="cifar10").size, CelebA(kind="celeba").size) == (32, 32, 64)
 
 
+@pytest.mark.slow
 def test_the_real_mnist_whole() -> None:
     if not (DATA / "MNIST/raw").is_dir():
         pytest.skip("no MNIST at hand: REDIFFUSE_TEST_DATA/MNIST/raw")
@@ -303,6 +304,7 @@ def test_the_real_mnist_whole() -> None:
     assert len(source) == 4
 
 
+@pytest.mark.slow
 def test_real_images_of_cifar10_come_back_from_its_format(cifar: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """Real images, put into the published format, are what was put in: right way up, red red."""
     if not (DATA / "cifar10-subset.npz").is_file():

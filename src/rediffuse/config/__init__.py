@@ -4,6 +4,7 @@ from rediffuse.config.base import Beta, Count, Name, Options, Positive, Seed, wr
 from rediffuse.config.data import (
     CIFAR10,
     MNIST,
+    NPZ,
     CelebA,
     Dataset,
     DeadLeaves,
@@ -57,6 +58,7 @@ __all__ = [
     "DDIM",
     "DDPM",
     "MNIST",
+    "NPZ",
     "Ablation",
     "AncestralSamples",
     "ArchitectureFigure",

@@ -98,6 +98,18 @@ class CelebA(Published):
     """Images to test on, the first so many of the split for it."""
 
 
+class NPZ(Images):
+    """Images of your own, as arrays in an .npz file: x_train and x_test of shape (n, C, size, size), and y_train, y_test, their labels."""
+
+    labelled: ClassVar = True
+
+    kind: Literal["npz"]
+    path: Annotated[str, Field(min_length=1)]
+    """The file, from where the command runs."""
+    size: Count
+    """Pixels a side."""
+
+
 class SwissRoll(Options):
     """The 2-d swiss roll: a spiral with Gaussian noise, whose exact density can be evaluated."""
 
@@ -195,4 +207,6 @@ class Folder(PatchOptions):
     """Each square of shrink x shrink pixels of an image becomes one, its mean."""
 
 
-Dataset = Annotated[Digits | MNIST | CIFAR10 | CelebA | SwissRoll | Heartbeat | DeadLeaves | Textures | Folder, Field(discriminator="kind")]
+Dataset = Annotated[
+    Digits | MNIST | CIFAR10 | CelebA | NPZ | SwissRoll | Heartbeat | DeadLeaves | Textures | Folder, Field(discriminator="kind")
+]

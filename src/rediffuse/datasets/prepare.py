@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from rediffuse.config import CIFAR10, MNIST, CelebA, Dataset, DeadLeaves, Digits, Folder, Heartbeat, Images, SwissRoll, Textures
+from rediffuse.config import CIFAR10, MNIST, NPZ, CelebA, Dataset, DeadLeaves, Digits, Folder, Heartbeat, Images, SwissRoll, Textures
 from rediffuse.files import Arrays, read_bytes, sha256, write_arrays, write_json
 
 
 def prepare(name: str, options: Dataset, folder: Path) -> None:
     """Write folder/arrays.npz and folder/dataset.json.
 
-    Raises UserError if the folder cannot be written, if the images of a folder of the user's are not what they must be, or if what has to
+    Raises UserError if the folder cannot be written, if images of the user's own are not what they must be, or if what has to
     be downloaded is neither there nor to be had.
     """
     levels = classes = source = None
@@ -28,6 +28,12 @@ def prepare(name: str, options: Dataset, folder: Path) -> None:
 
             arrays, source = downloads.arrays(options)
             title, levels, classes = downloads.title(options), downloads.LEVELS, downloads.CLASSES if options.labelled else None
+        case NPZ():
+            from rediffuse.datasets import npz
+
+            arrays, classes = npz.arrays(options.path, options.size)
+            title, levels = f"{Path(options.path).stem} {options.size} x {options.size}", npz.LEVELS
+            source = {Path(options.path).name: {"sha256": sha256(npz.file(options.path).read_bytes())}}
         case SwissRoll():
             from rediffuse.datasets import swiss_roll
 
