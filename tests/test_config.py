@@ -102,7 +102,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown block": ({"sample": {}}, "sample: unknown key; expected one of datasets, features, runs, samples, papers"),
     "an unknown key": (
         {"runs.digits.training.step": 20},
-        "runs.digits.training.step: unknown key; expected one of steps, batch, lr, warmup, decay, ema_decay, clip, seed",
+        "runs.digits.training.step: unknown key; expected one of steps, batch, lr, warmup, decay, ema_decay, clip, flip, seed",
     ),
     "an unknown key of a kind": (
         {"datasets.roll.noize": 0.1},
@@ -237,6 +237,26 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"papers.ddpm.table1.features": "digits"},
         "papers.ddpm.table1.features: found 'digits'; expected one of classifier",
     ),
+    "a flip of what has no left and right": (
+        {"runs.roll.training.flip": True},
+        "runs.roll.training.flip: found True; expected false: the data are vectors",
+    ),
+    "more images than MNIST has": (
+        {"datasets.more": {"kind": "mnist", "train": 60001}},
+        "datasets.more.train: found 60001; expected less than or equal to 60000",
+    ),
+    "a part of MNIST under its name": (
+        {"datasets.MNIST": {"kind": "mnist", "train": 1000}},
+        "datasets: found 'MNIST'; expected another name: MNIST is said only of the whole of it",
+    ),
+    "other data under a published name": (
+        {"datasets.CIFAR-10": {"kind": "digits"}},
+        "datasets: found 'CIFAR-10'; expected another name: CIFAR-10 is said only of the whole of it",
+    ),
+    "a padded MNIST that cannot be halved so often": (
+        {"datasets.MNIST": {"kind": "mnist", "pad": 1}, "runs.digits.dataset": "MNIST", "runs.digits.network.multipliers": [1, 1, 1]},
+        "runs.digits.network.multipliers: found [1, 1, 1]; expected fewer: 30 pixels cannot be divided by 4",
+    ),
     "more pictures than samples": (
         {"papers.ddpm.fig13.rows": 4},
         "papers.ddpm.fig13.rows: found 4; expected rows * columns at most n of samples.plain",
@@ -255,6 +275,23 @@ PAPER = "papers.sohl2015"
 CONV = {"kind": "multi-scale", "scales": 2, "filters": 2, "conv_layers": 1, "dense_units": 2, "dense_layers": 1}
 
 MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
+    # the Parzen windows of Table 2
+    "more training images than there are": (
+        {f"{PAPER}.table2.centres": 1401},
+        f"{PAPER}.table2.validation: found 100; expected at most 99: centres needs as many of 1500 images itself",
+    ),
+    "fewer centres than kmeans makes": (
+        {f"{PAPER}.table2.centres": 9},
+        f"{PAPER}.table2.centres: found 9; expected at least kmeans (10), whose centres are made of them",
+    ),
+    "samples of a row's own run again": (
+        {f"{PAPER}.table2.also": ["inks"]},
+        f"{PAPER}.table2.also: found ['ink', 'ink']; expected each value once",
+    ),
+    "other images beside digits": (
+        {f"{PAPER}.table2.also": ["leaves"]},
+        f"{PAPER}.table2.also: found 'leaves'; expected one of inks, plain",
+    ),
     # processes
     "no kind of process": (
         {"runs.roll.process.kind": GONE},
@@ -332,7 +369,7 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "digits smaller than the coarsest scale": (
         {"runs.ink.network.scales": 5},
-        "runs.ink.network.scales: found 5; expected at most 4: the digits are 8 x 8",
+        "runs.ink.network.scales: found 5; expected at most 4: the images are 8 x 8",
     ),
     "a picture that the coarsest scale does not divide": (
         {f"{PAPER}.fig4.size": 7},

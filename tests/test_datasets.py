@@ -371,6 +371,56 @@ def test_an_image_that_shrinks_to_nothing_is_refused(tmp_path):
     assert str(error.value).startswith(f"{file}: found 3 x 0 pixels after shrinking by 9; expected at least 32 x 8: ")
 
 
+# --- arrays of one's own ---
+
+
+def own(path, **changes):
+    """An .npz file of 6 and 4 images of 8 x 8 in colour; a change of None leaves an array out."""
+    made = {"x_train": image(0, (6, 3, 8, 8)), "y_train": np.arange(6, dtype=np.uint8)}
+    made |= {"x_test": image(1, (4, 3, 8, 8)), "y_test": np.arange(4, dtype=np.uint8), "index": np.arange(6)} | changes
+    np.savez(path, **{name: array for name, array in made.items() if array is not None})
+    return path
+
+
+def test_arrays_of_ones_own_are_taken_as_they_are(tmp_path):
+    file = own(tmp_path / "mine.npz")
+    data = prepared(tmp_path / "out", kind="npz", path=str(file), size=8)
+    assert (data.shape, data.levels, data.classes, sorted(data.arrays)) == ((3, 8, 8), 256, 6, ["x_test", "x_train", "y_test", "y_train"])
+    assert np.array_equal(data.arrays["x_train"], image(0, (6, 3, 8, 8)))
+    np.testing.assert_allclose(data.x("test"), image(1, (4, 3, 8, 8)) / 127.5 - 1, atol=1e-6)
+    about = json.loads((tmp_path / "out" / "dataset.json").read_text())
+    assert (about["title"], about["source"]) == ("mine 8 x 8", {"mine.npz": {"sha256": sha256(file.read_bytes())}})
+
+
+def test_arrays_without_labels_have_no_classes(tmp_path):
+    file = own(tmp_path / "mine.npz", y_train=None, y_test=None)
+    assert prepared(tmp_path / "out", kind="npz", path=str(file), size=8).classes is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"x_test": None}, "x_test: found nothing; expected uint8"),
+        ({"x_train": np.zeros((6, 3, 8, 8))}, "x_train: found float64; expected uint8"),
+        ({"x_train": image(0, (6, 8, 8, 3))}, "x_train: found shape (6, 8, 8, 3); expected (n, 1 or 3, 8, 8)"),
+        ({"x_test": image(0, (4, 1, 8, 8))}, "x_test: found 1 colours; expected 3 as x_train has"),
+        ({"y_test": None}, "y_test: found nothing; expected uint8"),
+        ({"y_train": np.arange(5, dtype=np.uint8)}, "y_train: found shape (5,); expected (6,), a label for each image"),
+    ],
+)
+def test_arrays_that_will_not_do_are_refused_in_one_line(tmp_path, changes, expected):
+    file = own(tmp_path / "mine.npz", **changes)
+    with pytest.raises(UserError) as error:
+        prepared(tmp_path / "out", kind="npz", path=str(file), size=8)
+    assert str(error.value) == f"{file}: {expected}"
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_absent_file_of_arrays_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"no such file; expected the \.npz file of a data set, as seen from"):
+        prepared(tmp_path / "out", kind="npz", path=str(tmp_path / "mine.npz"), size=8)
+
+
 # --- as networks see them ---
 
 STANDARDISED = {

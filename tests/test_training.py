@@ -147,6 +147,35 @@ def test_training_lowers_the_loss():
 # --- the same bits ---
 
 
+def test_flips_mirror_each_image_with_a_probability_of_one_half_and_leave_labels():
+    images = torch.arange(12.0).reshape(4, 1, 1, 3)
+    data = (images.repeat(250, 1, 1, 1), torch.arange(4).repeat(250))
+    rows, generator = torch.arange(1000), torch.Generator().manual_seed(0)
+    x, y = training._batch(data, rows, True, generator)
+    plain, mirrored = ((x == each).all((1, 2, 3)) for each in (data[0], data[0].flip(-1)))
+    assert (plain | mirrored).all()
+    assert abs(mirrored.sum() - 500) < 4 * math.sqrt(250)
+    assert torch.equal(y, data[1])
+    same, _ = training._batch(data, rows, False, generator)
+    assert torch.equal(same, data[0])
+
+
+def test_a_flipped_training_sees_mirrored_batches_and_the_others_are_as_before():
+    data = (torch.randn(16, 1, 2, 4, generator=torch.Generator().manual_seed(2)),)
+    seen = {}
+    for flip in (False, True):
+
+        def note(network, batch, generator, part, flip=flip):
+            seen.setdefault(flip, []).append(batch[0])
+            return network(batch[0].flatten(1)[:, :3]).square().mean()
+
+        train(build(), note, data, options(flip=flip))
+    known = [x for each in data[0] for x in (each, each.flip(-1))]
+    assert all(any(torch.equal(x, each) for each in known) for batch in seen[True] for x in batch)
+    assert all(any(torch.equal(x, each) for each in data[0]) for batch in seen[False] for x in batch)
+    assert not all(any(torch.equal(x, each) for each in data[0]) for batch in seen[True] for x in batch)
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     first, again, other = (train(build(), loss, DATA, options(seed=seed)) for seed in (0, 0, 1))
     assert same(first, again) and first.history == again.history

@@ -121,7 +121,7 @@ def _train(
             torch.manual_seed(_seed_of_dropout(options.seed, step))
         rows = torch.randint(len(data[0]), (options.batch,), generator=generator, device=device)
         with autocast(device):
-            value = objective(tuple(tensor[rows] for tensor in data), generator, part)
+            value = objective(_batch(data, rows, options.flip, generator), generator, part)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         clip_grad_norm_(network.parameters(), options.clip)
@@ -166,6 +166,15 @@ class Objective(nn.Module):
 
     def forward(self, batch: tuple[Tensor, ...], generator: torch.Generator, part: slice) -> Tensor:
         return self.loss(self.network, batch, generator, part)
+
+
+def _batch(data: tuple[Tensor, ...], rows: Tensor, flip: bool, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """The rows of each tensor; of the first, images (n, C, R, R), each mirrored with a probability of 1/2 if `flip`."""
+    x, *rest = (tensor[rows] for tensor in data)
+    if flip:
+        mirrored = torch.rand(len(x), 1, 1, 1, generator=generator, device=x.device) < 0.5
+        x = torch.where(mirrored, x.flip(-1), x)
+    return x, *rest
 
 
 def _mean(loss: Tensor) -> float:

@@ -1,7 +1,21 @@
 """The blocks of options that a preset is made of: every option, its type, its range and its default."""
 
 from rediffuse.config.base import Beta, Count, Name, Options, Positive, Seed, wrong
-from rediffuse.config.data import Dataset, DeadLeaves, Digits, Folder, Heartbeat, PatchOptions, SwissRoll, Textures
+from rediffuse.config.data import (
+    CIFAR10,
+    MNIST,
+    NPZ,
+    CelebA,
+    Dataset,
+    DeadLeaves,
+    Digits,
+    Folder,
+    Heartbeat,
+    Images,
+    PatchOptions,
+    SwissRoll,
+    Textures,
+)
 from rediffuse.config.ddim import DDIM, SweepGrid, SweepTable, Timing
 from rediffuse.config.ddpm import DDPM, LikelihoodTable
 from rediffuse.config.papers import Papers
@@ -40,14 +54,18 @@ from rediffuse.config.sohl2015 import (
 )
 
 __all__ = [
+    "CIFAR10",
     "DDIM",
     "DDPM",
+    "MNIST",
+    "NPZ",
     "Ablation",
     "AncestralSamples",
     "ArchitectureFigure",
     "Beta",
     "Binomial",
     "BoundTable",
+    "CelebA",
     "ChainFigure",
     "Count",
     "Dataset",
@@ -62,6 +80,7 @@ __all__ = [
     "GenerationFigure",
     "Harmonic",
     "Heartbeat",
+    "Images",
     "InpaintingFigure",
     "Learned",
     "LikelihoodTable",

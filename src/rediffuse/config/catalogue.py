@@ -4,13 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rediffuse.config.base import Name, Options, wrong
-from rediffuse.config.data import Dataset, Digits
+from rediffuse.config.data import Dataset, DeadLeaves, Images, PatchOptions
 from rediffuse.config.ddpm import CELL
 from rediffuse.config.runs import Binomial, Features, MultiScaleOptions, Run
 from rediffuse.config.samples import Samples
-
-IMAGES = ("dead-leaves", "textures", "folder")
-"""Kinds of data sets that are grey pictures of unit variance."""
 
 
 class Catalogue(Options):
@@ -29,14 +26,21 @@ class Catalogue(Options):
         return {name: run for name, run in self.runs.items() if isinstance(run.process, Binomial) or self.continuous(run)}
 
     def images(self) -> dict[str, Run]:
-        return {name: run for name, run in self.scored().items() if self.kind_of(run) in ("digits", *IMAGES)}
+        return {name: run for name, run in self.scored().items() if self.of_images(run)}
+
+    def levels(self) -> dict[str, Run]:
+        """Runs on images of grey levels, as DDPM and DDIM have them."""
+        return {name: run for name, run in self.runs.items() if self.of_images(run) and not self.continuous(run)}
+
+    def of_images(self, run: Run) -> bool:
+        return isinstance(self.datasets[run.dataset], Images | DeadLeaves | PatchOptions)
 
     def of_kinds(self, kinds: list[str]) -> dict[str, Run]:
         return {name: run for name, run in self.scored().items() if self.kind_of(run) in kinds}
 
     def continuous(self, run: Run) -> bool:
         data = self.datasets[run.dataset]
-        return data.standardise if isinstance(data, Digits) else data.kind != "heartbeat"
+        return data.standardise if isinstance(data, Images) else data.kind != "heartbeat"
 
     def check_features(self, key: str, name: str, run: str) -> None:
         named(key, name, {name: f for name, f in self.features.items() if f.dataset == self.runs[run].dataset})

@@ -10,17 +10,104 @@ PHOTOGRAPH = 512
 """Pixels a side of scikit-image's photographs of textures."""
 
 
-class Digits(Options):
+class Images(Options):
+    """Real images whose grey levels networks see on [-1, 1]; all are of one size, `size` pixels a side."""
+
+    labelled: ClassVar = False
+    """Whether a classifier can be trained on them."""
+
+    standardise: bool = False
+    """Grey levels, dequantised, to mean 0 and variance 1, on which Sohl-Dickstein et al. 2015 score; without, to [-1, 1] as in DDPM."""
+
+
+class Digits(Images):
     """Real handwritten digits, 8 x 8, 17 grey levels (scikit-learn's), 1,500 to train on and 297 to test on."""
 
-    side: ClassVar = 8
-    """Pixels a side."""
-    first: ClassVar = 1500
+    labelled: ClassVar = True
+    size: ClassVar = 8
+    train: ClassVar = 1500
     """Images to train on; the rest is for tests."""
 
     kind: Literal["digits"]
-    standardise: bool = False
-    """Grey levels, dequantised, to mean 0 and variance 1, on which Sohl-Dickstein et al. 2015 score; without, to [-1, 1] as in DDPM."""
+
+
+class Published(Images):
+    """Images that the papers have, downloaded to data/raw if they are not there."""
+
+    published: ClassVar[str]
+    """Their name, which no other data set of a preset has."""
+    whole: ClassVar[tuple[int, int]]
+    """How many there are to train and to test on."""
+    train: int
+    test: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no image is left out."""
+        return (self.train, self.test) == self.whole
+
+
+class MNIST(Published):
+    """MNIST: handwritten digits, 28 x 28, 256 grey levels."""
+
+    published = "MNIST"
+    labelled: ClassVar = True
+    whole = (60000, 10000)
+    side: ClassVar = 28
+    """Pixels a side, as published."""
+
+    kind: Literal["mnist"]
+    pad: Annotated[int, Field(ge=0, le=16)] = 0
+    """Black pixels added at each side: 2 make 32 x 32, which can be halved more often. Samples are scored without them."""
+    train: Annotated[int, Field(ge=1, le=60000)] = 60000
+    """Images to train on, the first so many."""
+    test: Annotated[int, Field(ge=2, le=10000)] = 10000
+    """Images to test on, the first so many."""
+
+    @property
+    def size(self) -> int:
+        return self.side + 2 * self.pad
+
+
+class CIFAR10(Published):
+    """CIFAR-10: photographs, 32 x 32, in colour."""
+
+    published = "CIFAR-10"
+    labelled: ClassVar = True
+    whole = (50000, 10000)
+    size: ClassVar = 32
+
+    kind: Literal["cifar10"]
+    train: Annotated[int, Field(ge=1, le=50000)] = 50000
+    """Images to train on, the first so many."""
+    test: Annotated[int, Field(ge=2, le=10000)] = 10000
+    """Images to test on, the first so many."""
+
+
+class CelebA(Published):
+    """CelebA: faces in colour, as DDIM's code cuts them: 128 x 128 pixels about the face, made 64 x 64."""
+
+    published = "CelebA"
+    whole = (162770, 19962)
+    size: ClassVar = 64
+
+    kind: Literal["celeba"]
+    train: Annotated[int, Field(ge=1, le=162770)] = 162770
+    """Images to train on, the first so many of the split for it; all of them are held in memory."""
+    test: Annotated[int, Field(ge=2, le=19962)] = 19962
+    """Images to test on, the first so many of the split for it."""
+
+
+class NPZ(Images):
+    """Images of your own, as arrays in an .npz file: x_train and x_test of shape (n, C, size, size), and y_train, y_test, their labels."""
+
+    labelled: ClassVar = True
+
+    kind: Literal["npz"]
+    path: Annotated[str, Field(min_length=1)]
+    """The file, from where the command runs."""
+    size: Count
+    """Pixels a side."""
 
 
 class SwissRoll(Options):
@@ -120,4 +207,6 @@ class Folder(PatchOptions):
     """Each square of shrink x shrink pixels of an image becomes one, its mean."""
 
 
-Dataset = Annotated[Digits | SwissRoll | Heartbeat | DeadLeaves | Textures | Folder, Field(discriminator="kind")]
+Dataset = Annotated[
+    Digits | MNIST | CIFAR10 | CelebA | NPZ | SwissRoll | Heartbeat | DeadLeaves | Textures | Folder, Field(discriminator="kind")
+]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from rediffuse.config.base import wrong
-from rediffuse.config.catalogue import IMAGES, Catalogue, distinct, named
+from rediffuse.config.catalogue import Catalogue, distinct, named
 from rediffuse.config.ddim import DDIM
 from rediffuse.config.runs import Binomial
 from rediffuse.config.samples import AncestralSamples, SweepSamples
@@ -48,7 +48,7 @@ def _steps(preset: Catalogue, names: list[str], eta: float | None = None) -> lis
 
 def _runs_fit(preset: Catalogue, paper: DDIM) -> None:
     """What is drawn from runs themselves: Gaussian ones, on images of grey levels."""
-    levels = {name: run for name, run in preset.runs.items() if preset.kind_of(run) in ("digits", *IMAGES) and not preset.continuous(run)}
+    levels = preset.levels()
     gaussian = {name: run for name, run in preset.runs.items() if not isinstance(run.process, Binomial)}
     for block in ("table2", "fig4", "fig5", "fig6", "grid"):
         options = getattr(paper, block)

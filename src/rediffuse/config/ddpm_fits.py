@@ -1,7 +1,7 @@
 """Whether what a preset asks for of Ho et al. 2020 fits its runs, samples and data."""
 
 from rediffuse.config.base import wrong
-from rediffuse.config.catalogue import IMAGES, Catalogue, distinct, named
+from rediffuse.config.catalogue import Catalogue, distinct, named
 from rediffuse.config.ddpm import DDPM
 from rediffuse.config.runs import Run
 from rediffuse.config.samples import AncestralSamples
@@ -38,7 +38,7 @@ def ddpm_fits(preset: Catalogue, paper: DDPM) -> None:
 
 def _runs_fit(preset: Catalogue, paper: DDPM) -> None:
     """What is measured on runs themselves: Gaussian ones, on images of grey levels."""
-    levels = {name: run for name, run in preset.runs.items() if preset.kind_of(run) in ("digits", *IMAGES) and not preset.continuous(run)}
+    levels = preset.levels()
     for name in paper.table4.runs if paper.table4 else []:
         named("papers.ddpm.table4.runs", name, levels)
     distinct("papers.ddpm.table4.runs", paper.table4.runs if paper.table4 else [])

@@ -5,8 +5,8 @@ from typing import Self
 from pydantic import model_validator
 
 from rediffuse.config.base import wrong
-from rediffuse.config.catalogue import IMAGES, Catalogue, coarsest, distinct, named, side
-from rediffuse.config.data import Digits
+from rediffuse.config.catalogue import Catalogue, coarsest, distinct, named, side
+from rediffuse.config.data import Images, Published
 from rediffuse.config.ddim_fits import ddim_fits
 from rediffuse.config.ddpm import ParametrisationTable
 from rediffuse.config.ddpm_fits import ddpm_fits
@@ -24,6 +24,7 @@ class Preset(Catalogue):
     @model_validator(mode="after")
     def _references(self) -> Self:
         """Every name names something, and what it names fits."""
+        self._check_names()
         self._check_runs()
         if self.papers.ddpm and self.papers.ddpm.table2:
             self._add_cells(self.papers.ddpm.table2)
@@ -36,10 +37,17 @@ class Preset(Catalogue):
             ddim_fits(self, self.papers.ddim)
         return self
 
+    def _check_names(self) -> None:
+        """A published name is said only of the published data."""
+        whole = {name: data.published for name, data in self.datasets.items() if isinstance(data, Published) and data.is_whole}
+        for name in {kind.published for kind in Published.__subclasses__()} & self.datasets.keys():
+            if whole.get(name) != name:
+                raise wrong("datasets", name, f"another name: {name} is said only of the whole of it")
+
     def _check_runs(self) -> None:
         for name, run in (self.runs | self.features).items():
             block = "runs" if name in self.runs else "features"
-            labelled = {name: data for name, data in self.datasets.items() if isinstance(data, Digits)}
+            labelled = {name: data for name, data in self.datasets.items() if isinstance(data, Images) and data.labelled}
             named(f"{block}.{name}.dataset", run.dataset, self.datasets if isinstance(run, Run) else labelled)
             if isinstance(run, Run):
                 self._check_run(f"runs.{name}", run)
@@ -50,7 +58,7 @@ class Preset(Catalogue):
         """From here on, the runs and samples of DDPM's Table 2 stand among the others."""
         key = "papers.ddpm.table2"
         runs = table.trained()
-        levels = {name: data for name, data in self.datasets.items() if isinstance(data, Digits) and not data.standardise}
+        levels = {name: data for name, data in self.datasets.items() if isinstance(data, Images) and not data.standardise}
         named(f"{key}.dataset", table.dataset, levels)
         self._check_run(key, next(iter(runs.values())))
         for taken in [name for name in runs if name in self.runs | self.features | self.samples]:
@@ -68,27 +76,24 @@ class Preset(Catalogue):
         if isinstance(run.network, RBFOptions | MLPOptions) != vectors:
             kinds = "rbf or mlp" if vectors else "unet or multi-scale"
             raise wrong(f"{key}.network.kind", run.network.kind, f"{kinds}: the data are {'vectors' if vectors else 'images'}")
-        size = getattr(self.datasets[run.dataset], "size", Digits.side)
+        data, size = self.datasets[run.dataset], getattr(self.datasets[run.dataset], "size", 0)
         if isinstance(run.network, UNetOptions) and size % 2 ** (len(run.network.multipliers) - 1):
             halvings = 2 ** (len(run.network.multipliers) - 1)
             raise wrong(f"{key}.network.multipliers", run.network.multipliers, f"fewer: {size} pixels cannot be divided by {halvings}")
-        if isinstance(run.network, MultiScaleOptions) and kind in IMAGES:
-            coarsest(f"datasets.{run.dataset}.size", getattr(self.datasets[run.dataset], "size", 0), run.network)
-        if isinstance(run.network, MultiScaleOptions) and kind == "digits" and Digits.side % side(run.network):
-            raise wrong(
-                f"{key}.network.scales",
-                run.network.scales,
-                f"at most {Digits.side.bit_length()}: the digits are {Digits.side} x {Digits.side}",
-            )
+        if isinstance(run.network, MultiScaleOptions) and not isinstance(data, Images):
+            coarsest(f"datasets.{run.dataset}.size", size, run.network)
+        if isinstance(run.network, MultiScaleOptions) and size % side(run.network):
+            most = (size & -size).bit_length()
+            raise wrong(f"{key}.network.scales", run.network.scales, f"at most {most}: the images are {size} x {size}")
+        if run.training.flip and vectors:
+            raise wrong(f"{key}.training.flip", True, "false: the data are vectors")
 
     def _check_samples(self) -> None:
         for name, samples in self.samples.items():
             key = f"samples.{name}"
-            images = {name: run for name, run in self.runs.items() if self.kind_of(run) in ("digits", *IMAGES)}
-            if isinstance(samples, SweepSamples):
-                # x0-hat is clipped to [-1, 1] in some cells of a sweep, and continuous data lie beyond.
-                images = {name: run for name, run in images.items() if not self.continuous(run)}
-            named(f"{key}.run", samples.run, images)
+            # x0-hat is clipped to [-1, 1] in some cells of a sweep, and continuous data lie beyond.
+            sweep = isinstance(samples, SweepSamples)
+            named(f"{key}.run", samples.run, self.levels() if sweep else {n: run for n, run in self.runs.items() if self.of_images(run)})
             chunks = -(-samples.n // samples.chunk)
             if samples.shards > chunks:
                 raise wrong(f"{key}.shards", samples.shards, f"at most n / chunk, rounded up ({chunks})")

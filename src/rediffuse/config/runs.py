@@ -149,6 +149,8 @@ class Training(Options):
     """Decay a step of the averaged weights, which are the ones that are kept."""
     clip: Positive = 1.0
     """Largest global norm of the gradient."""
+    flip: bool = False
+    """Each image of a batch is mirrored, left for right, with a probability of 1/2."""
     seed: Seed = 0
 
     @model_validator(mode="after")

@@ -79,12 +79,17 @@ class Products(Options):
 class ModelTable(Options):
     """Table 2: dead leaves beside Gaussian baselines, digits by a Parzen window."""
 
-    leaves: Name
-    """A run on dead leaves, or other images; n, strata and seed are table1's."""
+    leaves: Name | None = None
+    """A run on dead leaves; n, strata and seed are table1's. Without, this half of the table is not made."""
     digits: Name
-    """Ancestral samples of images."""
+    """Ancestral samples of images of digits."""
+    also: list[Name] = []
+    """More of the same digits, of other runs: a row each."""
+    centres: Count | None = None
+    """Training images, the first so many, that are the perfect model's samples; without, all but those for validation."""
     validation: Count
-    """Training images that are no centres of the perfect model, on which the windows' widths are chosen; the network has seen them."""
+    """Training images, the last so many, that are no centres of the perfect model, on which the windows' widths are chosen; the network has
+    seen them."""
     kmeans: Count
     """Centres of the row that shows what the measure rewards."""
     blur: Positive

@@ -4,7 +4,7 @@ import math
 
 from rediffuse.config.base import wrong
 from rediffuse.config.catalogue import Catalogue, coarsest, distinct, named
-from rediffuse.config.data import PHOTOGRAPH, DeadLeaves, Digits, Heartbeat, Textures
+from rediffuse.config.data import MNIST, PHOTOGRAPH, DeadLeaves, Digits, Heartbeat, Textures
 from rediffuse.config.runs import Gaussian, LogSpaced
 from rediffuse.config.samples import AncestralSamples
 from rediffuse.config.sohl2015 import BoundTable, InpaintingFigure, ModelTable, Sohl2015
@@ -86,21 +86,29 @@ def _enough_for_gaussians(preset: Catalogue, key: str, run: str) -> None:
 
 
 def _table2_fits(preset: Catalogue, key: str, table: ModelTable, table1: BoundTable | None) -> None:
-    if table1 is None:
-        raise wrong("papers.sohl2015.table1", None, "its options: table2 takes n, strata and seed from them")
-    named(f"{key}.leaves", table.leaves, preset.of_kinds(["dead-leaves"]))
-    _enough_for_gaussians(preset, f"{key}.leaves", table.leaves)
+    if table.leaves:
+        if table1 is None:
+            raise wrong("papers.sohl2015.table1", None, "its options: table2 takes n, strata and seed from them")
+        named(f"{key}.leaves", table.leaves, preset.of_kinds(["dead-leaves"]))
+        _enough_for_gaussians(preset, f"{key}.leaves", table.leaves)
     fit = {
         name: samples
         for name, samples in preset.samples.items()
-        if isinstance(samples, AncestralSamples) and preset.kind_of(preset.runs[samples.run]) == "digits"
+        if isinstance(samples, AncestralSamples) and isinstance(preset.datasets[preset.runs[samples.run].dataset], Digits | MNIST)
     }
     named(f"{key}.digits", table.digits, fit)
-    if table.validation + table.kmeans > Digits.first:
+    data = preset.datasets[preset.runs[fit[table.digits].run].dataset]
+    assert isinstance(data, Digits | MNIST)
+    for name in table.also:
+        named(f"{key}.also", name, {other: s for other, s in fit.items() if preset.kind_of(preset.runs[s.run]) == data.kind})
+    runs = [fit[name].run for name in (table.digits, *table.also)]
+    distinct(f"{key}.also", runs)
+    if table.centres and table.centres < table.kmeans:
+        raise wrong(f"{key}.centres", table.centres, f"at least kmeans ({table.kmeans}), whose centres are made of them")
+    taken, left = ("centres", table.centres) if table.centres else ("kmeans", table.kmeans)
+    if table.validation + left > data.train:
         raise wrong(
-            f"{key}.validation",
-            table.validation,
-            f"at most {Digits.first - table.kmeans}: kmeans needs as many of {Digits.first} images itself",
+            f"{key}.validation", table.validation, f"at most {data.train - left}: {taken} needs as many of {data.train} images itself"
         )
 
 

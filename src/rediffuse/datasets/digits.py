@@ -20,4 +20,4 @@ def arrays() -> Arrays:
     order = np.random.Generator(np.random.PCG64(0)).permutation(len(digits.target))
     x = digits.images[order, None].astype(np.uint8)
     y = digits.target[order].astype(np.uint8)
-    return {"x_train": x[: Digits.first], "x_test": x[Digits.first :], "y_train": y[: Digits.first], "y_test": y[Digits.first :]}
+    return {"x_train": x[: Digits.train], "x_test": x[Digits.train :], "y_train": y[: Digits.train], "y_test": y[Digits.train :]}

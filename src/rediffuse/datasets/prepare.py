@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from rediffuse.config import Dataset, DeadLeaves, Digits, Folder, Heartbeat, SwissRoll, Textures
+from rediffuse.config import CIFAR10, MNIST, NPZ, CelebA, Dataset, DeadLeaves, Digits, Folder, Heartbeat, Images, SwissRoll, Textures
 from rediffuse.files import Arrays, read_bytes, sha256, write_arrays, write_json
 
 
 def prepare(name: str, options: Dataset, folder: Path) -> None:
     """Write folder/arrays.npz and folder/dataset.json.
 
-    Raises UserError if the folder cannot be written, or if the images of a folder of the user's are not what they must be.
+    Raises UserError if the folder cannot be written, if images of the user's own are not what they must be, or if what has to
+    be downloaded is neither there nor to be had.
     """
     levels = classes = source = None
     match options:
@@ -22,6 +23,17 @@ def prepare(name: str, options: Dataset, folder: Path) -> None:
 
             arrays, title = digits.arrays(), "handwritten digits 8 x 8"
             levels, classes = digits.LEVELS, digits.CLASSES
+        case MNIST() | CIFAR10() | CelebA():
+            from rediffuse.datasets import downloads
+
+            arrays, source = downloads.arrays(options)
+            title, levels, classes = downloads.title(options), downloads.LEVELS, downloads.CLASSES if options.labelled else None
+        case NPZ():
+            from rediffuse.datasets import npz
+
+            arrays, classes = npz.arrays(options.path, options.size)
+            title, levels = f"{Path(options.path).stem} {options.size} x {options.size}", npz.LEVELS
+            source = {Path(options.path).name: {"sha256": sha256(npz.file(options.path).read_bytes())}}
         case SwissRoll():
             from rediffuse.datasets import swiss_roll
 
@@ -64,6 +76,7 @@ def prepare(name: str, options: Dataset, folder: Path) -> None:
         "levels": levels,
         "classes": classes,
         **_scale(options, arrays, levels),
+        **({"border": options.pad} if isinstance(options, MNIST) else {}),
         "splits": {split: {"n": len(arrays[f"x_{split}"])} for split in ("train", "test")},
         "files": {path.name: {"sha256": sha256(read_bytes(path, "rediffuse prepare"))}},
     }
@@ -74,7 +87,7 @@ def _scale(options: Dataset, arrays: Arrays, levels: int | None) -> dict[str, An
     """How networks see the data: x = (array + noise) * multiply + add, the noise uniform over one grey level where there is any."""
     if levels is None or isinstance(options, Heartbeat):  # of variance 1 already, or bits
         return {"scale": {"multiply": 1.0, "add": 0.0}, "dequantisation": None}
-    if isinstance(options, Digits) and not options.standardise:
+    if isinstance(options, Images) and not options.standardise:
         return {"scale": {"multiply": 2 / (levels - 1), "add": -1.0}, "dequantisation": None}
     multiply, add = standardise(arrays["x_train"])
     # In the network's units. The code of Sohl-Dickstein et al. 2015 divides a grey level by the scale in the place of multiplying it,

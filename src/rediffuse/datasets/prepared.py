@@ -18,7 +18,8 @@ SPLITS = ("train", "test")
 class Prepared:
     """A prepared data set. Networks see `array * multiply + add`; `levels` is None where the arrays hold no grey levels (or bits).
 
-    Where `dequantise`, the width of one grey level as networks see it, is not 0, noise uniform on so much has been added.
+    Where `dequantise`, the width of one grey level as networks see it, is not 0, noise uniform on so much has been added. `border` pixels
+    at each side are no part of the published images.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Prepared:
     classes: int | None
     sha256: str
     arrays: Arrays
+    border: int = 0
 
     def x(self, split: str) -> Any:
         """The split as networks see it: float32, shape (n, *shape). Its noise, where it has any, is always the same."""
@@ -46,6 +48,10 @@ class Prepared:
     def to_levels(self, x: Any) -> Any:
         """Samples as grey levels: clipped and rounded to the data's own grid (uint8); what has no grey levels stays as it is."""
         return x if self.levels is None else np.rint(np.clip((x - self.add) / self.multiply, 0, self.levels - 1)).astype(np.uint8)
+
+    def inside(self, images: Any) -> Any:
+        """Stored images (..., size, size) without the border."""
+        return images[..., self.border : images.shape[-2] - self.border, self.border : images.shape[-1] - self.border]
 
     @property
     def binary(self) -> bool:
@@ -74,7 +80,7 @@ def load(folder: Path) -> Prepared:
         levels, classes = (about[key] and int(about[key]) for key in ("levels", "classes"))
         if not (0 < multiply < math.inf and math.isfinite(add) and 0 <= dequantise < math.inf):
             raise ValueError(f"scale.multiply {multiply}, scale.add {add}, dequantisation.width {dequantise}")
-        name = str(about["name"])
+        name, border = str(about["name"]), int(about.get("border", 0))
     except KeyError as error:
         raise UserError(f"{about_path}: key {error} not found; expected the file that `{MADE_BY}` makes") from None
     except (TypeError, ValueError) as error:
@@ -87,4 +93,4 @@ def load(folder: Path) -> Prepared:
             raise UserError(f"{path}: x_{split}: found {'nothing' if x is None else f'shape {x.shape}'}; expected shape {(n, *shape)}")
     if found != expected:
         raise UserError(f"{path}: found sha256 {found[:12]}...; expected {expected[:12]}... by dataset.json: changed since `{MADE_BY}`")
-    return Prepared(name, shape, levels, multiply, add, dequantise, classes, found, arrays)
+    return Prepared(name, shape, levels, multiply, add, dequantise, classes, found, arrays, border)

@@ -13,6 +13,8 @@ from rediffuse.files import read_bytes, write_text
 MEASURED = ["metric", "unit", "value", "sd", "n"]
 CURVES = ["t", "lower", "exact", "upper", "exact - lower", "upper - exact", "model_sd"]
 TIMES = ["seconds", "seconds_min", "seconds_max"]
+OWN_FEATURES = ["FID", "IS"]
+"""Metrics that are computed on the features of a classifier of ours here, and published on Inception's."""
 PUBLISHED = ["published", "published_sd", "published_dataset", "comparable", "source"]
 
 
@@ -41,9 +43,9 @@ def beside(
     """The measured rows, each with the published number of its keys beside it; then the published rows that have no counterpart.
 
     stands_for: our data set -> the published one whose numbers stand beside it. They are comparable only if the two are the same: of
-    one name, or among `same`, our data sets that are the published ones by definition.
+    one name, or among `same`, our data sets that are the published ones by definition; and not where the features differ.
     """
-    ours = measured.assign(published_dataset=measured["dataset"].map(stands_for).fillna(""))
+    ours = measured.assign(published_dataset=[stands_for.get(name, "") for name in measured["dataset"]])
     theirs = numbers.rename(columns={"value": "published", "sd": "published_sd", "dataset": "published_dataset"})
     on = ["published_dataset", *keys, "metric"]
     table = ours.merge(theirs.drop(columns="unit"), on=on, how="left")
@@ -52,7 +54,8 @@ def beside(
     both = table["value"].notna() & table["published"].notna()
     text = table.select_dtypes(exclude="number").columns
     table[text] = table[text].fillna("")
-    table["comparable"] = both & ((table["dataset"] == table["published_dataset"]) | table["dataset"].isin(same))
+    same_data = (table["dataset"] == table["published_dataset"]) | table["dataset"].isin(same)
+    table["comparable"] = both & same_data & ~table["metric"].isin(OWN_FEATURES)
     leading = [column for column in measured.columns if column not in MEASURED]
     return table[[*leading, *MEASURED, *PUBLISHED]]
 

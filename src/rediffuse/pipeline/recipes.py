@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from rediffuse import provenance, revisions, weeklies
-from rediffuse.config import Folder, Options
+from rediffuse.config import NPZ, Folder, Options
 from rediffuse.config.ddpm import CELL
-from rediffuse.datasets import folder
+from rediffuse.datasets import folder, npz
 from rediffuse.papers import ledger
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
@@ -96,9 +96,11 @@ def _known(full: Any, chosen: Any, recorded: Any) -> Any:
 
 
 def prepare(layout: Layout, name: str) -> Recipe:
-    """A data set into arrays. A folder of the user's own images is what its data set depends on."""
+    """A data set into arrays. The user's own images are what their data set depends on."""
     options, into = layout.preset.datasets[name], layout.dataset(name)
-    images = {"images": [*folder.files(options.path)]} if isinstance(options, Folder) else {}
+    images: dict[str, list[Path]] = {}
+    if isinstance(options, Folder | NPZ):
+        images["images"] = [*folder.files(options.path)] if isinstance(options, Folder) else [npz.file(options.path)]
     outputs = {"arrays": [into / "arrays.npz"], "about": [into / "dataset.json"]}
     libraries = ("pillow", "scikit-image", "scikit-learn", "scipy")
     return Recipe(
@@ -355,7 +357,7 @@ def _measured_on(layout: Layout, paper: str, artifact: str) -> dict[str, list[Pa
         values = [getattr(block, key, None) or [] for key in keys]
         return [name for value in values for name in (value if isinstance(value, list) else [value])]
 
-    samples = named("samples", "digits", "ddpm")
+    samples = named("samples", "digits", "also", "ddpm")
     if (paper, artifact) == ("ddpm", "table1") and preset.papers.ddpm:
         samples = preset.papers.ddpm.scored()
     runs = [*named("run", "leaves", "runs", "features"), *[preset.samples[name].run for name in samples]]

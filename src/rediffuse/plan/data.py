@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from rediffuse.build import About
 from rediffuse.config import Digits, Heartbeat, SwissRoll
+from rediffuse.config.data import CIFAR10, CelebA, Images
 from rediffuse.datasets.prepared import MADE_BY
 from rediffuse.files import read_json
 from rediffuse.paths import Layout
@@ -12,6 +13,11 @@ DIGITS = 1797
 """Images of scikit-learn's digits."""
 LEVELS = 256
 """Grey levels of images; of how many there are no time depends."""
+
+CLASSES = 10
+"""Of labelled images."""
+COLOURS = 3
+"""Of published photographs. Those of a user's arrays are known once they are prepared; until then they are taken to be grey."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +41,12 @@ def data_of(layout: Layout, name: str) -> Data:
         noise = found["dequantisation"]
         about = About(name, tuple(found["shape"]), found["levels"], found["classes"], noise["width"] if noise else 0.0)
         return Data(about, int(found["splits"]["test"]["n"]))
-    test = DIGITS - Digits.first if isinstance(options, Digits) else getattr(options, "test", None)
+    test = DIGITS - Digits.train if isinstance(options, Digits) else getattr(options, "test", None)
     match options:
         case SwissRoll():
             return Data(About(name, (2,), None, None, 0.0), test)
         case Heartbeat(length=length):
             return Data(About(name, (length,), 2, None, 0.0), test)
-    side = Digits.side if isinstance(options, Digits) else options.size
-    dequantised = not isinstance(options, Digits) or options.standardise
-    return Data(About(name, (1, side, side), LEVELS, 10, dequantised / LEVELS), test)
+    dequantised = not isinstance(options, Images) or options.standardise
+    shape = (COLOURS if isinstance(options, CIFAR10 | CelebA) else 1, options.size, options.size)
+    return Data(About(name, shape, LEVELS, CLASSES, dequantised / LEVELS), test)

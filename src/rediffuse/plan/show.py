@@ -74,7 +74,7 @@ def _totals(plan: Plan, price: float | None) -> list[str]:
         f"done      {done} of these {len(plan.rows)} jobs, which nothing below counts",
         f"left      {_time(plan.work)} of work, {_big(sum(row.flops for row in left))}FLOP",
         f"others    {plan.others} jobs (data, tables, figures, pages), of which only the start is planned",
-        f"start     {_time(plan.start)} of every job",
+        f"start     {_time(plan.start) if plan.start else 'not known'} of every job",
         f"disk      {_bytes(disk['train'])} of weights, {_bytes(disk['sample'])} of samples before they are compressed",
         f"no sooner {_time(plan.chain_hours * 3600)}: {chain}",
         f"expected  {_time(plan.hours * 3600)}, {plan.at_once} job{'s' * (plan.at_once > 1)} at a time",

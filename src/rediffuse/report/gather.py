@@ -156,7 +156,7 @@ def _behind(layout: Layout, paper: str, artifact: str) -> str:
 def _made_on(layout: Layout, paper: str, artifact: str) -> str:
     """The data sets on which a table or figure is made here: those of the runs and samples that its options name."""
     block = getattr(getattr(layout.preset.papers, paper), artifact, None)
-    named = [getattr(block, key, []) for key in ("run", "leaves", "runs", "samples", "digits")]
+    named = [getattr(block, key, None) or [] for key in ("run", "leaves", "runs", "samples", "digits", "also")]
     names = [name for value in named for name in (value if isinstance(value, list) else [value])]
     preset = layout.preset
     runs = [preset.samples[name].run if name in preset.samples else name for name in names]

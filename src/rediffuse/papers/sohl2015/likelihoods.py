@@ -31,7 +31,10 @@ def table2(layout: Layout, device: torch.device) -> None:
 def _leaves(layout: Layout, device: torch.device) -> list[dict[str, Any]]:
     """bits/pixel of the same dequantised test images: two Gaussian densities, and K of the diffusion model, a lower bound."""
     options = options_of(layout)
-    assert options.table1 and options.table2
+    assert options.table2
+    if options.table2.leaves is None:
+        return []
+    assert options.table1
     run, data = loaded(layout, options.table2.leaves, device)
     x = data.x("test")[: options.table1.n]
     K, _ = bound(run, x, options.table1.strata, options.table1.seed, device)
@@ -57,13 +60,17 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
     """
     options = options_of(layout).table2
     assert options
-    drawn, data = drawn_of(layout, options.digits)
-    train, test = pixels(data, data.arrays["x_train"]), pixels(data, data.arrays["x_test"])
-    centres, validation = train[: -options.validation], train[-options.validation :]
-    shape = data.shape[-2:]
+    runs = {name: layout.preset.samples[name].run for name in (options.digits, *options.also)}
+    run_of = {"diffusion" if name == options.digits else f"run {run}": run for name, run in runs.items()}
+    drawn = dict(zip(run_of, [drawn_of(layout, name) for name in runs], strict=True))
+    data = drawn["diffusion"][1]
+    x_train = data.inside(data.arrays["x_train"])
+    shape = x_train.shape[1:]
+    train, test = pixels(data, x_train), pixels(data, data.inside(data.arrays["x_test"]))
+    centres, validation = train[: -options.validation][: options.centres], train[-options.validation :]
     models = {
         PERFECT: centres,
-        "diffusion": pixels(data, drawn)[: len(centres)],
+        **{model: pixels(its, its.inside(images))[: len(centres)] for model, (images, its) in drawn.items()},
         f"{options.kmeans} training images": centres[: options.kmeans],
         f"{options.kmeans} k-means centres": parzen.kmeans_centres(centres, options.kmeans, 0),
         f"training images, blurred by {options.blur:g} pixels": parzen.blurred(centres.reshape(-1, *shape), options.blur).reshape(
@@ -80,7 +87,7 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
     for model, (sigma, scores) in scored.items():
         about: dict[str, Any] = {
             "dataset": data.name,
-            "run": layout.preset.samples[options.digits].run if model == "diffusion" else "",
+            "run": run_of.get(model, ""),
             "model": model,
         }
         about |= {"n": len(test), "centres": len(models[model]), "bandwidth": round(sigma, 4)}

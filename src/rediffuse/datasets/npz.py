@@ -1,0 +1,46 @@
+"""Images of the user's own, as arrays in an .npz file."""
+
+from pathlib import Path
+
+import numpy as np
+
+from rediffuse.errors import UserError
+from rediffuse.files import Arrays, read_arrays
+
+LEVELS = 256
+MADE_BY = "numpy.savez"
+
+
+def file(path: str) -> Path:
+    """The file at a path. Raises UserError if there is none."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such file; expected the .npz file of a data set, as seen from {Path.cwd()}")
+    return Path(path)
+
+
+def arrays(path: str, size: int) -> tuple[Arrays, int | None]:
+    """x_train and x_test (n, C, size, size), uint8 grey levels, with y_train and y_test where there are labels; and the number of classes.
+
+    Whatever else is in the file is left alone. Raises UserError if an array is absent or is not that.
+    """
+    found = read_arrays(file(path), MADE_BY)
+    labelled = "y_train" in found
+    out: Arrays = {}
+    for split in ("train", "test"):
+        x = out[f"x_{split}"] = _array(found, path, f"x_{split}")
+        if x.ndim != 4 or not len(x) or x.shape[1] not in (1, 3) or x.shape[2:] != (size, size):
+            raise UserError(f"{path}: x_{split}: found shape {x.shape}; expected (n, 1 or 3, {size}, {size})")
+        if x.shape[1] != out["x_train"].shape[1]:
+            raise UserError(f"{path}: x_test: found {x.shape[1]} colours; expected {out['x_train'].shape[1]} as x_train has")
+        if labelled:
+            y = out[f"y_{split}"] = _array(found, path, f"y_{split}")
+            if y.shape != (len(x),):
+                raise UserError(f"{path}: y_{split}: found shape {y.shape}; expected ({len(x)},), a label for each image")
+    return out, int(out["y_train"].max()) + 1 if labelled else None
+
+
+def _array(found: Arrays, path: str, name: str) -> np.ndarray:
+    array = found.get(name)
+    if array is None or array.dtype != np.uint8:
+        raise UserError(f"{path}: {name}: found {'nothing' if array is None else array.dtype}; expected uint8")
+    return array
