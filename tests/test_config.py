@@ -102,7 +102,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown block": ({"sample": {}}, "sample: unknown key; expected one of datasets, features, runs, samples, papers"),
     "an unknown key": (
         {"runs.digits.training.step": 20},
-        "runs.digits.training.step: unknown key; expected one of steps, batch, lr, warmup, decay, ema_decay, clip, flip, seed",
+        "runs.digits.training.step: unknown key; expected one of steps, batch, lr, warmup, decay, ema_decay, clip, flip, keep, seed",
     ),
     "an unknown key of a kind": (
         {"datasets.roll.noize": 0.1},
@@ -284,13 +284,17 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
         {f"{PAPER}.table2.centres": 9},
         f"{PAPER}.table2.centres: found 9; expected at least kmeans (10), whose centres are made of them",
     ),
-    "samples of a row's own run again": (
+    "samples of a row again": (
         {f"{PAPER}.table2.also": ["inks"]},
-        f"{PAPER}.table2.also: found ['ink', 'ink']; expected each value once",
+        f"{PAPER}.table2.also: found ['inks', 'inks']; expected each value once",
+    ),
+    "digits of a sweep of many rows": (
+        {f"{PAPER}.table2.digits": "sweep"},
+        f"{PAPER}.table2.digits: found 'sweep'; expected one of inks, plain",
     ),
     "other images beside digits": (
         {f"{PAPER}.table2.also": ["leaves"]},
-        f"{PAPER}.table2.also: found 'leaves'; expected one of inks, plain",
+        f"{PAPER}.table2.also: found 'leaves'; expected one of inks, plain, released, sweep, whole",
     ),
     # processes
     "no kind of process": (

@@ -34,7 +34,7 @@ def test_the_cifar10_preset_is_the_published_setting() -> None:
         "clip": 1.0,
         "flip": True,
     }
-    assert told == published | {"seed": 0}
+    assert told == published | {"keep": [], "seed": 0}
     assert (run.process.T, run.predicts, run.variance, run.objective) == (1000, "eps", "fixed-large", "simple")
     assert (run.network.dropout, run.network.attention) == (0.1, [16])
     assert {samples.n for samples in preset.samples.values()} == {50_000}

@@ -16,6 +16,7 @@ from rediffuse.metrics import parzen
 from rediffuse.metrics.parzen import bandwidth, blurred, kmeans_centres, log_likelihood
 from rediffuse.papers.sohl2015 import likelihoods
 from rediffuse.paths import Layout
+from rediffuse.sampling import cells
 from rediffuse.presets import Preset
 
 SIGMAS = np.geomspace(0.1, 1, 10)
@@ -134,8 +135,8 @@ def test_it_rewards_what_is_no_better_than_the_data(images):
 # --- as Table 2 has it ---
 
 
-def test_table_2_scores_several_runs_without_the_border(monkeypatch):
-    """What lies in the border changes nothing, in samples, training and test images; each run's samples are a row."""
+def test_table_2_scores_several_samples_without_the_border(monkeypatch):
+    """What lies in the border changes nothing, in samples, training and test images; each set of samples is a row, each cell of a sweep."""
     generator = np.random.default_rng(0)
 
     def framed(n):
@@ -143,22 +144,31 @@ def test_table_2_scores_several_runs_without_the_border(monkeypatch):
 
     arrays = {"x_train": framed(60), "x_test": framed(15)}
     data = Prepared("few", (1, 8, 8), 256, 1.0, 0.0, 0.0, 10, "", arrays, border=2)
-    drawn = {"inks": framed(30), "plain": framed(25)}
-    monkeypatch.setattr(likelihoods, "drawn_of", lambda layout, name: (drawn[name], data))
-    table = {"digits": "inks", "also": ["plain"], "centres": 20, "validation": 30, "kmeans": 5, "blur": 0.5}
-    layout = Layout("tiny", Preset.model_validate(tiny.preset({"papers.sohl2015.table2": table})))
+    drawn = {"inks": framed(30), "plain": framed(25), "quick": framed(20)}
+
+    def gather(samples, paths, T, shape):
+        name = next(name for name, those in layout.preset.samples.items() if those == samples)
+        return [(cell, drawn[name]) for cell in cells(samples, T)]
+
+    monkeypatch.setattr(likelihoods, "load", lambda folder: data)
+    monkeypatch.setattr(likelihoods, "gather", gather)
+    table = {"digits": "inks", "also": ["plain", "quick"], "centres": 20, "validation": 30, "kmeans": 5, "blur": 0.5}
+    quick = {"kind": "ddim", "run": "digits", "steps": [3], "eta": [0], "tau": "linear", "n": 20}
+    layout = Layout("tiny", Preset.model_validate(tiny.preset({"samples.quick": quick, "papers.sohl2015.table2": table})))
     assert likelihoods._leaves(layout, torch.device("cpu")) == []
     rows = pd.DataFrame(likelihoods._digits(layout))
     rows = rows[rows["metric"] == "log-likelihood in nats"].set_index("model")
-    assert list(rows.index[:3]) == ['"perfect model"', "diffusion", "run digits"]
-    assert list(rows["centres"]) == [20, 20, 20, 5, 5, 20]
-    assert list(rows["run"][:3]) == ["", "ink", "digits"]
+    models = {'"perfect model"': arrays["x_train"], "diffusion": drawn["inks"], "samples plain": drawn["plain"]}
+    models["samples quick, S = 3, eta = 0.0"] = drawn["quick"]
+    assert list(rows.index[:4]) == list(models)
+    assert list(rows["centres"]) == [20, 20, 20, 20, 5, 5, 20]
+    assert list(rows["run"][:4]) == ["", "ink", "digits", "digits"]
 
     def inside(images):
         return images[:, 0, 2:6, 2:6].reshape(len(images), -1) / 255
 
     validation, test = inside(arrays["x_train"][-30:]), inside(arrays["x_test"])
-    for model, images in {'"perfect model"': arrays["x_train"], "diffusion": drawn["inks"], "run digits": drawn["plain"]}.items():
+    for model, images in models.items():
         centres = inside(images[:20])
         sigma = bandwidth(validation, centres, likelihoods.SIGMAS)
         assert rows["value"][model] == pytest.approx(log_likelihood(test, centres, sigma).mean(), rel=1e-12)

@@ -3,12 +3,19 @@
 import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from importlib.util import find_spec
+from typing import cast
 
 import torch
 from torch import nn
 
 from rediffuse import gpus, parallel
 from rediffuse.errors import UserError
+
+WIDE = 48
+"""Channels from which on bfloat16 is faster on a CPU: measured at 32 (slower), 48 (1.2 times) and 512 (2.2 times as fast)."""
+COMPILED_FROM = 10_000
+"""Steps of training that repay a compilation of about a minute."""
 
 
 def pick(name: str = "auto") -> torch.device:
@@ -59,8 +66,35 @@ def place(network: nn.Module, device: torch.device) -> nn.Module:
     return network.to(device).to(memory_format=torch.channels_last)
 
 
-def autocast(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 for the network's matrix products where the hardware has them (GPUs from Ampere on), else nothing."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", torch.bfloat16)
-    return nullcontext()
+def autocast(network: nn.Module, device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 for a network's products in training, where that is faster; else nothing: samples and bounds are float32 on every device.
+
+    On GPUs that have it (from Ampere on), and on CPUs that have it for convolutions of WIDE channels and more.
+    """
+    if device.type == "cuda":
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has = _bfloat16_of_cpu() and widest(network) >= WIDE
+    return torch.autocast(device.type, torch.bfloat16) if has else nullcontext()
+
+
+def compiled(network: nn.Module, device: torch.device, steps: int) -> nn.Module:
+    """The same network, compiled where so many steps of training repay it: on a GPU, where what compiles for it is installed.
+
+    On a CPU it would be a tenth faster, for two and a half minutes of compiling and a C++ compiler (the U-Net of 35.7 M parameters).
+    """
+    if device.type != "cuda" or steps < COMPILED_FROM or find_spec("triton") is None:
+        return network
+    return cast(nn.Module, torch.compile(network, dynamic=False))
+
+
+def widest(network: nn.Module) -> int:
+    """Channels that the widest convolution puts out; 0 where there is none."""
+    return max((layer.out_channels for layer in network.modules() if isinstance(layer, nn.Conv2d)), default=0)
+
+
+@cache
+def _bfloat16_of_cpu() -> bool:
+    """Whether there are instructions for it; torch emulates it elsewhere, slower than float32."""
+    has = getattr(torch.cpu, "get_capabilities", dict[str, bool])()
+    return any(has.get(name) for name in ("amx_bf16", "avx512_bf16"))

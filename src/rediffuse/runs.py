@@ -77,12 +77,18 @@ def _train(
 ) -> Trained:
     about: dict[str, Any] = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": asdict(describe(data))}
     key = sha256(json.dumps([about, data.sha256, code(__name__), tensors[0].device.type], sort_keys=True).encode())
-    state = folder.parents[1] / ".state" / f"{name}.pt"
+    states = folder.parents[1] / ".state"
+    state, kept = states / f"{name}.pt", {step: states / f"{name}-{step}.safetensors" for step in options.training.keep}
+
+    def keep(step: int, network: nn.Module) -> None:
+        if parallel.rank() == 0:
+            write_weights(kept[step], _tensors(network), about | {"step": step})
+
     with held(state.with_name(f"{state.name}.lock")) if parallel.rank() == 0 else nullcontext():
         parallel.gather(0)  # none reads the state that another training may still be writing
         try:
-            trained = train(network, loss, tensors, options.training, f"train {name}", state, key)
-            weights = {key: tensor.contiguous() for key, tensor in trained.network.state_dict().items()}
+            trained = train(network, loss, tensors, options.training, f"train {name}", state, key, keep)
+            weights = _tensors(trained.network)
         except TrainingDivergedError as end:
             if isinstance(options, Features) or not options.may_diverge:
                 raise
@@ -90,8 +96,15 @@ def _train(
         if parallel.rank() == 0:
             write_text(folder / "history.csv", trained.history_csv())
             write_weights(folder / "weights.safetensors", weights, about)
+            # Not before: of a training that was stopped, Snakemake removes what it was to leave.
+            for step, path in kept.items():
+                path.replace(folder / f"step-{step}.safetensors")
             state.unlink(missing_ok=True)
     return trained
+
+
+def _tensors(network: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:

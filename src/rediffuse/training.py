@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rediffuse import parallel
 from rediffuse.config import Training
-from rediffuse.device import autocast
+from rediffuse.device import autocast, compiled
 from rediffuse.errors import DivergedError, UserError
 from rediffuse.files import read_state, write_state
 from rediffuse.interrupts import Interrupted, deferred
@@ -29,6 +29,8 @@ Loss = Callable[[nn.Module, tuple[Tensor, ...], torch.Generator, slice], Tensor]
 
 Whatever is random is drawn for the whole batch, and then cut: several processes, a part each, see what one would.
 """
+Keep = Callable[[int, nn.Module], None]
+"""(step, averaged network) -> nothing: called after each of the steps that options.keep names."""
 
 SAVE_EVERY = 60.0
 """Seconds of work that a kill may cost."""
@@ -69,19 +71,20 @@ def train(
     what: str = "train",
     state: Path | None = None,
     key: str = "",
+    keep: Keep = lambda step, network: None,
 ) -> Trained:
     """Train a network that lies on its device with its data: tensors of equal length, from which batches are drawn with replacement.
 
     state: a file outside the declared outputs. It is written every minute, and read back if it is there with the same key (of options,
     data and code): a killed training goes on where it was and, on a CPU, ends in the same bits. The caller removes it once the weights
-    are safe.
+    are safe. keep is called again for steps that a kill has undone.
     In a group of processes (`parallel.group`) each takes its part of every batch, and all end with the same network: the one that a
     single process would train, up to the order of sums, and up to dropout, which is each process's own.
     Raises TrainingDivergedError, which holds what was trained until then, if the loss or a weight is not finite; Interrupted after SIGINT
     or SIGTERM, once the state is saved; UserError if the processes do not divide the batch.
     """
     with deferred(patient=parallel.size() > 1) as check:
-        return _train(network, loss, data, options, what, state, key, check)
+        return _train(network, loss, data, options, what, state, key, keep, check)
 
 
 def _train(
@@ -92,6 +95,7 @@ def _train(
     what: str,
     state: Path | None,
     key: str,
+    keep: Keep,
     check: Callable[[], None],
 ) -> Trained:
     part = parallel.share(options.batch, what)
@@ -102,7 +106,7 @@ def _train(
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(options.ema_decay))
     done = Progress(network, averaged, optimiser, schedule, generator, [], 0.0)
     first = done.restore(state, key) if state else 0
-    objective = parallel.averaging(Objective(network, loss), device)
+    objective = parallel.averaging(Objective(compiled(network, device, options.steps), loss), device)
     if parallel.size() > 1 and parallel.rank() == 0:
         each = options.batch // parallel.size()
         print(f"{what}: {parallel.size()} processes, each with {each} of a batch of {options.batch}", file=sys.stderr, flush=True)
@@ -120,7 +124,7 @@ def _train(
         if parallel.size() > 1:
             torch.manual_seed(_seed_of_dropout(options.seed, step))
         rows = torch.randint(len(data[0]), (options.batch,), generator=generator, device=device)
-        with autocast(device):
+        with autocast(network, device):
             value = objective(_batch(data, rows, options.flip, generator), generator, part)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
@@ -128,6 +132,8 @@ def _train(
         optimiser.step()
         schedule.step()
         averaged.update_parameters(network)
+        if step + 1 in options.keep:
+            keep(step + 1, averaged.module)
         recent += value.detach()
         if (step + 1) % every == 0:
             last_loss = _mean(recent) / every

@@ -151,7 +151,15 @@ class Training(Options):
     """Largest global norm of the gradient."""
     flip: bool = False
     """Each image of a batch is mirrored, left for right, with a probability of 1/2."""
+    keep: list[Count] = []
+    """Steps after which the averaged weights are kept, beside the last ones: samples may be drawn of them."""
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _keeps_what_is_on_the_way(self) -> Self:
+        if self.keep != sorted(set(self.keep)) or any(step >= self.steps for step in self.keep):
+            raise wrong("keep", self.keep, f"rising steps before the last one ({self.steps})")
+        return self
 
     @model_validator(mode="after")
     def _average_fits(self) -> Self:
@@ -184,6 +192,8 @@ class Run(Options):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
+        if self.may_diverge and self.training.keep:
+            raise wrong("training.keep", self.training.keep, "nothing: the run may diverge before")
         if isinstance(self.process, Binomial):
             self._fits_binomial()
             return self

@@ -84,7 +84,7 @@ class ModelTable(Options):
     digits: Name
     """Ancestral samples of images of digits."""
     also: list[Name] = []
-    """More of the same digits, of other runs: a row each."""
+    """More samples of the same digits, of this or of other runs: a row each, of a sweep a row for each of its cells."""
     centres: Count | None = None
     """Training images, the first so many, that are the perfect model's samples; without, all but those for validation."""
     validation: Count

@@ -94,15 +94,16 @@ def _table2_fits(preset: Catalogue, key: str, table: ModelTable, table1: BoundTa
     fit = {
         name: samples
         for name, samples in preset.samples.items()
-        if isinstance(samples, AncestralSamples) and isinstance(preset.datasets[preset.runs[samples.run].dataset], Digits | MNIST)
+        if isinstance(preset.datasets[preset.runs[samples.run].dataset], Digits | MNIST)
     }
-    named(f"{key}.digits", table.digits, fit)
+    named(f"{key}.digits", table.digits, {name: samples for name, samples in fit.items() if isinstance(samples, AncestralSamples)})
     data = preset.datasets[preset.runs[fit[table.digits].run].dataset]
     assert isinstance(data, Digits | MNIST)
     for name in table.also:
         named(f"{key}.also", name, {other: s for other, s in fit.items() if preset.kind_of(preset.runs[s.run]) == data.kind})
-    runs = [fit[name].run for name in (table.digits, *table.also)]
-    distinct(f"{key}.also", runs)
+        if len(getattr(fit[name], "seeds", [0])) > 1:
+            raise wrong(f"{key}.also", name, "samples of one seed: no row says which")
+    distinct(f"{key}.also", [*table.also, table.digits])
     if table.centres and table.centres < table.kmeans:
         raise wrong(f"{key}.centres", table.centres, f"at least kmeans ({table.kmeans}), whose centres are made of them")
     taken, left = ("centres", table.centres) if table.centres else ("kmeans", table.kmeans)

@@ -7,15 +7,16 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from rediffuse.datasets.prepared import Prepared
+from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.metrics import parzen
 from rediffuse.metrics.bits import BIT, Array
 from rediffuse.metrics.gaussians import FullGaussian, GaussianScaleMixture
 from rediffuse.papers.sohl2015.bounds import bound
-from rediffuse.papers.sohl2015.common import drawn_of, loaded, mean, options_of
+from rediffuse.papers.sohl2015.common import loaded, mean, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.resume import each
+from rediffuse.sampling import Cell, gather
 
 SIGMAS = np.geomspace(0.02, 0.5, 9)
 """Bandwidths from which the search begins, on pixels in [0, 1]."""
@@ -60,10 +61,15 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
     """
     options = options_of(layout).table2
     assert options
-    runs = {name: layout.preset.samples[name].run for name in (options.digits, *options.also)}
-    run_of = {"diffusion" if name == options.digits else f"run {run}": run for name, run in runs.items()}
-    drawn = dict(zip(run_of, [drawn_of(layout, name) for name in runs], strict=True))
-    data = drawn["diffusion"][1]
+    drawn, run_of, data = {}, {}, None
+    for name in (options.digits, *options.also):
+        samples = layout.preset.samples[name]
+        data_of_run = load(layout.dataset(layout.preset.runs[samples.run].dataset))
+        data = data or data_of_run
+        for cell, images in gather(samples, layout.shards(name), layout.preset.runs[samples.run].process.T, data_of_run.shape):
+            model = "diffusion" if name == options.digits else _words(name, cell)
+            drawn[model], run_of[model] = (images, data_of_run), samples.run
+    assert data
     x_train = data.inside(data.arrays["x_train"])
     shape = x_train.shape[1:]
     train, test = pixels(data, x_train), pixels(data, data.inside(data.arrays["x_test"]))
@@ -95,6 +101,11 @@ def _digits(layout: Layout) -> list[dict[str, Any]]:
         numbers[("model - perfect", "bits")] = (scores - scored[PERFECT][1]) / BIT
         rows += [about | {"metric": metric, "unit": unit} | mean(values) for (metric, unit), values in numbers.items()]
     return rows
+
+
+def _words(samples: str, cell: Cell) -> str:
+    """What a row of other samples is called; of a sweep, how they were drawn as well."""
+    return f"samples {samples}" if cell.eta == "ancestral" else f"samples {samples}, S = {cell.steps}, eta = {cell.eta}"
 
 
 def pixels(data: Prepared, levels: NDArray[Any]) -> Array:
