@@ -284,6 +284,22 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
         {f"{PAPER}.table2.centres": 9},
         f"{PAPER}.table2.centres: found 9; expected at least kmeans (10), whose centres are made of them",
     ),
+    "samples of weights that are not kept": (
+        {"samples.plain.step": 10},
+        "samples.plain.step: found 10; expected one of runs.digits.training.keep (none)",
+    ),
+    "weights kept after the end": (
+        {"runs.digits.training.keep": [5, 20]},
+        "runs.digits.training.keep: found [5, 20]; expected rising steps before the last one (20)",
+    ),
+    "weights kept of runs that may diverge": (
+        {"papers.ddpm.table2.training.keep": [5]},
+        "papers.ddpm.table2.training.keep: found [5]; expected nothing: its runs may diverge before",
+    ),
+    "weights kept of features": (
+        {"features.classifier.training.keep": [5]},
+        "features.classifier.training.keep: found [5]; expected nothing: features are those of the last weights",
+    ),
     "samples of a row again": (
         {f"{PAPER}.table2.also": ["inks"]},
         f"{PAPER}.table2.also: found ['inks', 'inks']; expected each value once",

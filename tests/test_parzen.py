@@ -16,8 +16,8 @@ from rediffuse.metrics import parzen
 from rediffuse.metrics.parzen import bandwidth, blurred, kmeans_centres, log_likelihood
 from rediffuse.papers.sohl2015 import likelihoods
 from rediffuse.paths import Layout
-from rediffuse.sampling import cells
 from rediffuse.presets import Preset
+from rediffuse.sampling import cells
 
 SIGMAS = np.geomspace(0.1, 1, 10)
 

@@ -161,22 +161,32 @@ def likelihoods(layout: Layout, simple: float, bound: float, sd: float) -> Layou
     about = {
         "dataset": "digits",
         "seed": 0,
+        "step": 20,
         "variance": "fixed-large",
         "clip": True,
         "decoder": "tanh",
         "features": "",
-        "unit": "bits/dim",
-        "n": 100,
     }
     rows = [
-        {"run": row, "row": row, "split": split, "metric": "NLL", "value": value, "sd": sd} | about
+        about | {"run": row, "row": row, "split": split, "metric": "NLL", "unit": "bits/dim", "value": value, "sd": sd, "n": 100}
         for row, value in ((ddpm_tables.SIMPLE, simple), (ddpm_tables.BOUND, bound))
         for split in ("test", "train")
     ]
     rows.append(rows[0] | {"metric": "FID", "split": "train", "value": 1.0, "features": "f"})
+    # Of the weights that one run kept on the way, a distance alone.
+    rows.append(rows[-1] | {"step": 5, "value": 0.5})
     tables.write(layout.measurements("ddpm", "table1"), pd.DataFrame(rows))
     ddpm_tables.table1(layout)
     return layout
+
+
+def test_the_best_of_the_weights_that_were_kept_is_told_beside_the_last(layout: Layout) -> None:
+    text = likelihoods(layout, 3.0, 2.0, 0.1).artifact("ddpm", "table1.md").read_text()
+    last, best = (next(line for line in text.splitlines() if f"step {step}" in line) for step in (20, 5))
+    assert ", the best" in best and " 0.5 ± 0.1 / 3.17 " in best and " 3 ± 0.1 / " not in best
+    assert ", the best" not in last and " 1 ± 0.1 / 3.17 " in last and " 3 ± 0.1 / 3.75 " in last
+    changed = tables.read(layout.artifact("ddpm", "table1.csv"), "")
+    assert one(changed, row=ddpm_tables.CHANGE, metric="NLL", split="test")["value"] == -1
 
 
 @pytest.mark.parametrize(

@@ -9,14 +9,17 @@ from itertools import pairwise
 
 import pytest
 import torch
-from tiny import preset, rediffuse, write
+from tiny import PRESET, preset, rediffuse, write
 from torch import nn
 
 from rediffuse import runs, training
 from rediffuse.build import About, diffusion_loss
 from rediffuse.config import Gaussian, Linear, Run, Training
 from rediffuse.errors import UserError
+from rediffuse.files import read_arrays
 from rediffuse.interrupts import Interrupted
+from rediffuse.paths import Layout
+from rediffuse.presets import load_preset
 from rediffuse.training import rate, train
 
 
@@ -353,3 +356,44 @@ def test_times_are_drawn_evenly_from_1_to_T_or_from_2_where_the_edge_learns_noth
     expected = 6000 / (6 - first)
     assert counts[:first].sum() == 0 and counts.sum() == 6000
     assert (counts[first:] - expected).abs().max() < 4 * math.sqrt(expected)
+
+
+# --- weights that are kept on the way ---
+
+
+def test_weights_are_kept_as_a_training_of_so_many_steps_leaves_them(monkeypatch, tmp_path):
+    """By a training that was killed in between, too."""
+    monkeypatch.setattr(training, "SAVE_EVERY", 0.0)
+    kept, asked, state = {}, options(keep=[14, 17]), tmp_path / "state.pt"
+
+    def keep(step, network):
+        kept[step] = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+
+    with pytest.raises(KilledError):
+        train(build(), killed_at(16), DATA, asked, state=state, key="a", keep=keep)
+    assert list(kept) == [14]
+    train(build(seed=5), loss, DATA, asked, state=state, key="a", keep=keep)
+    assert list(kept) == [14, 17]
+    for step, weights in kept.items():
+        alone = train(build(), loss, DATA, options(steps=step)).network.state_dict()
+        assert all(torch.equal(weights[name], tensor) for name, tensor in alone.items())
+
+
+def test_samples_of_kept_weights_are_those_of_a_shorter_training(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    early = {"kind": "ancestral", "run": "digits", "n": 12, "chunk": 12}
+    long, short = ({"runs.digits.training": PRESET["runs"]["digits"]["training"] | changed} for changed in ({"keep": [14]}, {"steps": 14}))
+    write(tmp_path / "long.yaml", preset(long | {"samples.early": early | {"step": 14}}))
+    write(tmp_path / "short.yaml", preset(short | {"samples.early": early}))
+    assert rediffuse("prepare", "digits", "--preset", "long.yaml") == 0
+    for name in ("long", "short"):
+        assert rediffuse("train", "digits", "--preset", f"{name}.yaml") == 0
+        assert rediffuse("sample", "early", "--preset", f"{name}.yaml") == 0
+    assert rediffuse("sample", "plain", "--preset", "long.yaml") == 0
+    of_14, same, of_20 = (
+        read_arrays(Layout(name, load_preset(tmp_path / f"{name}.yaml")).shard(samples, 0), "")["S6-ancestral-0"]
+        for name, samples in (("long", "early"), ("short", "early"), ("long", "plain"))
+    )
+    assert of_14.tobytes() == same.tobytes()
+    assert not (of_14[:4] == of_20[:4]).all()
+    assert not [*(tmp_path / "results/long/.state").glob("digits*")]

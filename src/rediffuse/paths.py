@@ -39,6 +39,10 @@ class Layout:
     def weights(self, name: str) -> Path:
         return self.run(name) / "weights.safetensors"
 
+    def kept(self, name: str) -> Path:
+        """The weights that a network's training kept on the way."""
+        return self.run(name) / "kept.safetensors"
+
     def shards(self, name: str) -> list[Path]:
         return [self.shard(name, k) for k in range(self.preset.samples[name].shards)]
 

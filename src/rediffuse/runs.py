@@ -82,7 +82,7 @@ def _train(
 
     def keep(step: int, network: nn.Module) -> None:
         if parallel.rank() == 0:
-            write_weights(kept[step], _tensors(network), about | {"step": step})
+            write_weights(kept[step], _tensors(network, f"{step}/"), about)
 
     with held(state.with_name(f"{state.name}.lock")) if parallel.rank() == 0 else nullcontext():
         parallel.gather(0)  # none reads the state that another training may still be writing
@@ -96,15 +96,16 @@ def _train(
         if parallel.rank() == 0:
             write_text(folder / "history.csv", trained.history_csv())
             write_weights(folder / "weights.safetensors", weights, about)
-            # Not before: of a training that was stopped, Snakemake removes what it was to leave.
-            for step, path in kept.items():
-                path.replace(folder / f"step-{step}.safetensors")
-            state.unlink(missing_ok=True)
+            if kept:  # from where nothing that a stopped training was to leave is removed
+                every = [load_tensors(read_bytes(path, MADE_BY)) for path in kept.values()]
+                write_weights(folder / "kept.safetensors", {key: tensor for those in every for key, tensor in those.items()}, about)
+            for path in (state, *kept.values()):
+                path.unlink(missing_ok=True)
     return trained
 
 
-def _tensors(network: nn.Module) -> dict[str, Tensor]:
-    return {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+def _tensors(network: nn.Module, prefix: str = "") -> dict[str, Tensor]:
+    return {prefix + name: tensor.contiguous() for name, tensor in network.state_dict().items()}
 
 
 def write_weights(path: Path, weights: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -154,12 +155,14 @@ class LoadedRun:
         return binomial_denoiser(self.run, self.process, self.network)
 
 
-def load_run(path: Path, device: torch.device, expected: Run) -> LoadedRun:
-    """The run in a weights file.
+def load_run(path: Path, device: torch.device, expected: Run, step: int | None = None) -> LoadedRun:
+    """The run in a weights file; step: as it was then, in a file of weights that were kept on the way.
 
     Raises UserError if the file is absent, damaged, of another kind, or trained with other options; DivergedError if its training diverged.
     """
     run, about, tensors = _read(path, expected)
+    if step:
+        tensors = {name.partition("/")[2]: tensor for name, tensor in tensors.items() if name.startswith(f"{step}/")}
     network = _fill(build_network(run, about.shape), tensors, path).eval()
     process: GaussianProcess | BinomialProcess
     if isinstance(run.process, Binomial):

@@ -6,7 +6,16 @@
 from snakemake.exceptions import WorkflowError
 
 LOGS = LAYOUT.results / "logs"
-TRAINED = f"(?!(?:{'|'.join(REUSED)})/)" if REUSED else ""
+KEEPING = [name for name, run in PRESET.runs.items() if run.training.keep]
+"""Runs that keep weights on the way."""
+
+
+def either(names):
+    """One of some names, as a pattern; of none, nothing."""
+    return f"(?:{'|'.join(names)})" if names else "(?!)"
+
+
+TRAINED = f"(?!{either(REUSED)}/)"
 """What a name of a network that is trained here begins with: with none of those whose weights are taken as they are."""
 
 

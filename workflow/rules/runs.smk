@@ -11,7 +11,7 @@ rule train:
     log:
         LOGS / "train-{run}.log",
     wildcard_constraints:
-        run=f"{TRAINED}(?!{CELL})[A-Za-z0-9-]+",
+        run=f"{TRAINED}(?!{CELL})(?!{either(KEEPING)}/)[A-Za-z0-9-]+",
     # Long trainings first: what waits for them is long, too.
     priority: 10
     resources:
@@ -28,6 +28,16 @@ rule train:
         "Train {wildcards.run}"
     shell:
         "{params.launch} train {wildcards.run} > {log} 2>&1"
+
+
+use rule train as train_keeping with:
+    output:
+        weights=LAYOUT.run("{run}") / "weights.safetensors",
+        history=LAYOUT.run("{run}") / "history.csv",
+        kept=LAYOUT.kept("{run}"),
+        record=LAYOUT.run("{run}") / "record.json",
+    wildcard_constraints:
+        run=f"{TRAINED}{either(KEEPING)}",
 
 
 use rule train as train_cell with:

@@ -124,7 +124,8 @@ def sample(
         options = layout.preset.runs[samples.run]
         data = load(layout.dataset(options.dataset))
         try:
-            loaded = load_run(layout.weights(samples.run), where, options)
+            weights = layout.kept(samples.run) if samples.step else layout.weights(samples.run)
+            loaded = load_run(weights, where, options, samples.step)
         except DivergedError:  # which only a run that may diverge leaves
             nothing(path)
         else:

@@ -68,6 +68,8 @@ class ParametrisationTable(Options):
             raise wrong("process.schedule.kind", "learned", "a fixed schedule: the unweighted error says nothing of the rates")
         if "seed" in self.training.model_fields_set:
             raise wrong("training.seed", self.training.seed, "none: seeds lists them")
+        if self.training.keep:
+            raise wrong("training.keep", self.training.keep, "nothing: its runs may diverge before")
         if len(set(self.seeds)) < len(self.seeds):
             raise wrong("seeds", self.seeds, "each value once")
         return self

@@ -94,6 +94,8 @@ class Preset(Catalogue):
             # x0-hat is clipped to [-1, 1] in some cells of a sweep, and continuous data lie beyond.
             sweep = isinstance(samples, SweepSamples)
             named(f"{key}.run", samples.run, self.levels() if sweep else {n: run for n, run in self.runs.items() if self.of_images(run)})
+            if samples.step and samples.step not in (kept := self.runs[samples.run].training.keep):
+                raise wrong(f"{key}.step", samples.step, f"one of runs.{samples.run}.training.keep ({kept or 'none'})")
             chunks = -(-samples.n // samples.chunk)
             if samples.shards > chunks:
                 raise wrong(f"{key}.shards", samples.shards, f"at most n / chunk, rounded up ({chunks})")

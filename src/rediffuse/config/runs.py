@@ -224,3 +224,9 @@ class Features(Options):
     dataset: Name
     width: Count = 32
     training: Training
+
+    @model_validator(mode="after")
+    def _keeps_nothing(self) -> Self:
+        if self.training.keep:
+            raise wrong("training.keep", self.training.keep, "nothing: features are those of the last weights")
+        return self

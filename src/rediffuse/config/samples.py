@@ -14,6 +14,8 @@ Rule = Literal["sigma-hat", "probability-flow", "dpm-solver++"]
 
 class SampleOptions(Options):
     run: Name
+    step: Count | None = None
+    """Of the weights that the run kept after so many steps of its training; without, of its last ones."""
     n: Annotated[int, Field(ge=10)]
     """Samples a cell; at least one for each of the inception score's 10 splits."""
     chunk: Count = 100

@@ -121,18 +121,19 @@ def train(layout: Layout, name: str) -> Recipe:
     """A network: a diffusion run, or a feature extractor."""
     options = (layout.preset.runs | layout.preset.features)[name]
     outputs = {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]}
-    rule, record, inputs = (
-        "train_cell" if name.startswith(CELL) else "train",
-        layout.run(name) / "record.json",
-        {"data": _data(layout, name)},
-    )
+    rule, record, inputs = "train", layout.run(name) / "record.json", {"data": _data(layout, name)}
+    if options.training.keep:
+        rule, outputs["kept"] = "train_keeping", [layout.kept(name)]
+    elif name.startswith(CELL):
+        rule = "train_cell"
     return Recipe(f"train-{name}", rule, f"train {name}", f"Train {name}", record, inputs, outputs, ("runs",), (), {"run": options})
 
 
 def sample(layout: Layout, name: str, k: int) -> Recipe:
     """A shard, from 0, of a set of samples."""
     options = layout.preset.samples[name]
-    inputs = {"weights": [layout.weights(options.run)], "data": _data(layout, options.run)}
+    weights = layout.kept(options.run) if options.step else layout.weights(options.run)
+    inputs = {"weights": [weights], "data": _data(layout, options.run)}
     words, path = f"Sample {name} from {options.run}, shard {k + 1} of {options.shards}", layout.shard(name, k)
     return Recipe(
         f"sample-{options.run}-{path.stem}",

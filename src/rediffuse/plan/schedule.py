@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rediffuse.pipeline.recipes import Recipe
 
-FIRST = {"train": 10, "sample": 5, "train_cell": 1}
+FIRST = {"train": 10, "train_keeping": 10, "sample": 5, "train_cell": 1}
 """Rule -> its priority in the workflow; every other rule has 0."""
 
 

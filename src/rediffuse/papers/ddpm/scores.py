@@ -32,7 +32,7 @@ ROWS = {
 def table1(layout: Layout, device: torch.device) -> None:
     """Inception score, Frechet distance and bits a dimension of every run that the table names, and of the cells that it shares.
 
-    A run that diverged has no rows here; Table 2 tells of it.
+    Samples of weights that were kept on the way have no likelihood. A run that diverged has no rows here; Table 2 tells of it.
     """
     paper = options_of(layout)
     assert paper.table1
@@ -44,19 +44,22 @@ def table1(layout: Layout, device: torch.device) -> None:
         run = layout.preset.runs[samples.run]
         data = load(layout.dataset(run.dataset))
         about: dict[str, Any] = {"dataset": run.dataset, "run": cell_of(layout, samples.run), "row": row_of(run)}
-        about |= {"variance": run.variance, "seed": run.training.seed}
+        about |= {"variance": run.variance, "seed": run.training.seed, "step": samples.step or run.training.steps}
         try:
             load_run(layout.weights(samples.run), device, run)
         except DivergedError:
             return []
         sampled = about | {"clip": True, "features": features}
         rows = [sampled | row for row in sample_scores(classifier, drawn_of(layout, name), data, ("train", "test"))]
+        if samples.step:
+            return rows
         likelihoods = [row for split in ("test", "train") for row in likelihood(layout, samples.run, data, split, device)]
         return rows + [about | row for row in likelihoods]
 
     names = paper.scored()
     rows = [row for those in each(scores, names, len(names), "table 1", unit="runs") for row in those]
-    columns = ["dataset", "run", "row", "variance", "seed", "split", "clip", "decoder", "features", "metric", "unit", "value", "sd", "n"]
+    about = ["dataset", "run", "row", "variance", "seed", "step", "split", "clip", "decoder", "features"]
+    columns = [*about, "metric", "unit", "value", "sd", "n"]
     write(layout.measurements("ddpm", "table1"), pd.DataFrame(rows).reindex(columns=columns).fillna({"decoder": "", "features": ""}))
 
 

@@ -26,7 +26,7 @@ def difference(measured: pd.DataFrame) -> pd.DataFrame:
     """What L changes against L_simple: where both have several seeds the mean over seeds and its standard error, each seed against its
     own; of one run each, the difference with both deviations."""
     rows = []
-    both = measured[measured["row"].isin([BOUND, SIMPLE])]
+    both = _last(measured[measured["row"].isin([BOUND, SIMPLE])])
     cells = both[both["run"].str.startswith(CELL)]
     both = cells if len(cells) else both.drop_duplicates(["row", "split", "metric"])
     for _, group in both.groupby(["metric", "split"], sort=False):
@@ -42,14 +42,31 @@ def difference(measured: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _last(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the rows of weights that were kept on the way."""
+    steps = pd.to_numeric(table["step"])
+    return table[steps == steps.groupby(table["run"]).transform("max")]
+
+
+def _best(table: pd.DataFrame) -> set[tuple[str, int]]:
+    """(run, step) of the lowest distance to the training images, of runs that are measured at several steps."""
+    distances = table[(table["metric"] == "FID") & (table["split"] == "train") & (table["run"] != "") & table["value"].notna()]
+    best = distances.sort_values("value").drop_duplicates("run")
+    several = distances.groupby("run")["step"].nunique() > 1
+    return {(row["run"], row["step"]) for row in best.to_dict("records") if several[row["run"]]}
+
+
 def _table1(table: pd.DataFrame) -> str:
     ours, first = table[table["value"].notna()], table.iloc[0]
     columns = [("IS", ""), ("FID", "train"), ("FID", "test"), ("NLL", "test"), ("NLL", "train"), ("NLL, published less exact", "test")]
     rows = []
-    for name, run in dict.fromkeys(zip(table["row"], table["run"], strict=True)):
-        part = table[(table["row"] == name) & (table["run"] == run)]
+    best = _best(table)
+    compared = {run for run, _ in best}
+    for name, run, step in dict.fromkeys(zip(table["row"], table["run"], table["step"], strict=True)):
+        part = table[(table["row"] == name) & (table["run"] == run) & (table["step"] == step)]
         seeds = part["seeds"].max()
-        row = [f"{name}{f', {run}' if run else ''}{f' ({seeds:.0f} seeds)' if seeds > 1 else ''}"]
+        at = f", step {step}{', the best' if (run, step) in best else ''}" if run in compared else ""
+        row = [f"{name}{f', {run}' if run else ''}{at}{f' ({seeds:.0f} seeds)' if seeds > 1 else ''}"]
         for metric, split in columns:
             here = part[(part["metric"] == metric) & (part["split"] == split)]
             mine, theirs = here[here["value"].notna()], here[here["published"].notna()]
@@ -70,6 +87,8 @@ def _table1(table: pd.DataFrame) -> str:
         "function), with the sum over t estimated by strata; the last column is what that form adds to the exact function's, by the same "
         "draws.",
     ]
+    if best:
+        notes.append("Of a run at several steps the best is the one of the lowest FID (train), as published; the last alone has an NLL.")
     names = ["IS", "FID (train)", "FID (test)", "NLL test", "NLL train", "NLL test, tanh less exact"]
     return tables.markdown("DDPM, Table 1", ["", *names], rows, notes)
 
