@@ -182,6 +182,15 @@ def test_too_few_images_are_told_before_any_is_read(bedrooms: list[bytes], monke
     assert told(train=6) == f"{TRAIN}: found 5 images; expected at least the 6 that are asked for"
 
 
+def test_more_images_than_memory_holds_are_told(bedrooms: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*shape: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(lsun.np, "empty", full)
+    line = f"{TRAIN}: found no memory for 3000000 images of 256 x 256, 590 GB; expected fewer: lower train"
+    assert told(train=3000000, size=256) == line
+
+
 # --- options ---
 
 

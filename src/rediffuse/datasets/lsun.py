@@ -26,8 +26,8 @@ def arrays(options: LSUN) -> tuple[Arrays, dict[str, Any]]:
     """The arrays; and how many images were read of each lmdb, and the sha256 of their files one after the other, by its path in data/raw.
 
     x_train (train, 3, size, size) and x_test, uint8 grey levels 0..255. The first images are those with the least keys, hashes that
-    say nothing of what is shown. Raises UserError, with what to put where, if an lmdb is absent, damaged or has too few images, or if
-    the package that reads it is not installed.
+    say nothing of what is shown. Raises UserError, with what to put where, if an lmdb is absent, damaged or has too few images, if
+    the package that reads it is not installed, or if memory does not hold the images.
     """
     category, train, test = options.category, options.train, options.test
     wanted = {f"{category}_train_lmdb": train, f"{category}_val_lmdb": test} if options.split else {category: train + test}
@@ -45,7 +45,11 @@ def arrays(options: LSUN) -> tuple[Arrays, dict[str, Any]]:
 
 def _read(folder: Path, n: int, size: int) -> tuple[Images, dict[str, Any]]:
     """The first n images of an lmdb, (n, 3, size, size), and what was read."""
-    images, digest = np.empty((n, 3, size, size), np.uint8), hashlib.sha256()
+    try:
+        images, digest = np.empty((n, 3, size, size), np.uint8), hashlib.sha256()
+    except MemoryError:
+        gb = n * 3 * size**2 / 1e9
+        raise UserError(f"{folder}: found no memory for {n} images of {size} x {size}, {gb:.0f} GB; expected fewer: lower train") from None
     with _entries(folder, n) as entries:
         for image, (key, file) in zip(images, track(entries, n, f"read {folder.name}"), strict=True):
             digest.update(file)
