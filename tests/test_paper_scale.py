@@ -1,5 +1,9 @@
 """The presets of the papers' own data: what their networks are, and that every one of their rules runs, on made-up images and few steps."""
 
+import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +62,76 @@ def test_the_mnist_preset_scores_as_many_samples_as_training_images() -> None:
     assert table and table.centres == 10_000
     assert {preset.samples[name].n for name in (table.digits, *table.also)} == {10_000}
     assert all(data.is_whole and data.size == 32 for data in preset.datasets.values())
+
+
+# --- the other data of the papers, which no shipped preset has ---
+
+OTHERS = {
+    "celeba": ({"kind": "celeba"}, 64, [1, 2, 2, 2, 4], 78_700_803),
+    "bedroom": ({"kind": "lsun", "category": "bedroom", "train": 10000}, 256, [1, 1, 2, 2, 4, 4], 113_673_219),
+    "church": ({"kind": "lsun", "category": "church_outdoor", "train": 10000}, 256, [1, 1, 2, 2, 4, 4], 113_673_219),
+    "cat": ({"kind": "lsun", "category": "cat", "train": 10000}, 256, [1, 1, 2, 2, 4, 4], 113_673_219),
+}
+"""Data, their size, and the U-Net that the papers train on them: CelebA's is DDIM's, of five resolutions, LSUN's is DDPM's."""
+
+
+def other(name: str, base_channels: int) -> dict[str, Any]:
+    """A preset of one of them: a run, samples, and what needs no classifier."""
+    data, _, multipliers, _ = OTHERS[name]
+    run = {
+        "dataset": name,
+        "process": {"kind": "gaussian", "T": 1000, "schedule": {"kind": "linear", "beta_1": 1e-4, "beta_T": 0.02}},
+        "network": {"kind": "unet", "base_channels": base_channels, "multipliers": multipliers, "attention": [16], "dropout": 0.0},
+        "predicts": "eps",
+        "variance": "fixed-small",
+        "objective": "simple",
+        "training": {"steps": 1000000, "batch": 64, "lr": 2e-5, "warmup": 5000, "ema_decay": 0.9999},
+    }
+    samples = {"kind": "ddim", "run": name, "steps": [10, 100], "eta": [0, 1], "tau": "linear", "n": 64, "chunk": 32}
+    return {
+        "datasets": {name: data},
+        "runs": {name: run},
+        "samples": {"drawn": samples, "ancestral": {"kind": "ancestral", "run": name, "n": 16, "chunk": 16}},
+        "papers": {
+            "ddpm": {"fig1": {"samples": "ancestral", "rows": 4, "columns": 4}, "table4": {"runs": [name], "n": 200}},
+            "ddim": {"table2": {"run": name, "steps": [10, 20], "n": 200}, "fig6": {"run": name, "steps": 10}},
+        },
+    }
+
+
+@pytest.mark.parametrize("name", ["celeba", "bedroom"])
+def test_networks_of_other_data_are_as_large_as_published(name: str, tmp_path: Path) -> None:
+    """113,673,219 is the CelebA-HQ network's too (`rediffuse plan --published`): 114 million in DDPM's Appendix B."""
+    _, size, _, parameters = OTHERS[name]
+    run = load_preset(tiny.write(tmp_path / "own.yaml", other(name, 128))).runs[name]
+    assert sum(p.numel() for p in build_network(run, (3, size, size)).parameters()) == parameters
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_data_have_plans_before_they_are_there(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = load_preset(tiny.write(Path("own.yaml"), other(name, 32))).runs[name]
+    assert tiny.rediffuse("plan", "own.yaml", "--rate", "10000", "--json") == 0
+    rows = {row["job"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    size = OTHERS[name][1]
+    assert rows[f"train-{name}"]["parameters"] == sum(p.numel() for p in build_network(run, (3, size, size)).parameters())
+    assert rows[f"sample-{name}-drawn-1of1"]["disk"] == 4 * 64 * 3 * size**2
+    assert all(row["flops"] > 0 for row in rows.values())
+    assert rows["ddpm-measure-table4"]["evaluations"] == 200 * 1000
+
+
+@pytest.mark.parametrize("name", ["celeba", "cat"])
+def test_snakemake_knows_the_jobs_of_other_data(name: str, tmp_path: Path) -> None:
+    path = tiny.write(tmp_path / "own.yaml", other(name, 128))
+    command = [Path(sys.executable).with_name("snakemake"), "-n", "--cores", "1", "-s", SHIPPED.parent / "Snakefile"]
+    done = subprocess.run([*command, "--config", f"preset={path}"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert (jobs["prepare"], jobs["train"], jobs["sample"]) == ("1", "1", "2")
+    assert {"ddpm_measure_table4", "ddim_measure_table2", "ddim_draw_fig6", "site"} <= jobs.keys()
+    assert f"data/{name}-" in done.stdout + done.stderr
 
 
 # --- every rule of theirs, on little ---

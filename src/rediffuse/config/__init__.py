@@ -3,6 +3,7 @@
 from rediffuse.config.base import Beta, Count, Name, Options, Positive, Seed, wrong
 from rediffuse.config.data import (
     CIFAR10,
+    LSUN,
     MNIST,
     NPZ,
     CelebA,
@@ -57,6 +58,7 @@ __all__ = [
     "CIFAR10",
     "DDIM",
     "DDPM",
+    "LSUN",
     "MNIST",
     "NPZ",
     "Ablation",

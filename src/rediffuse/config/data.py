@@ -32,14 +32,19 @@ class Digits(Images):
 
 
 class Published(Images):
-    """Images that the papers have, downloaded to data/raw if they are not there."""
+    """Images that the papers have, read from data/raw."""
 
-    published: ClassVar[str]
-    """Their name, which no other data set of a preset has."""
+    names: ClassVar[tuple[str, ...]]
+    """Published names, which no other data set of a preset has."""
     whole: ClassVar[tuple[int, int]]
     """How many there are to train and to test on."""
     train: int
     test: int
+
+    @property
+    def published(self) -> str:
+        """The name of these."""
+        return self.names[0]
 
     @property
     def is_whole(self) -> bool:
@@ -50,7 +55,7 @@ class Published(Images):
 class MNIST(Published):
     """MNIST: handwritten digits, 28 x 28, 256 grey levels."""
 
-    published = "MNIST"
+    names = ("MNIST",)
     labelled: ClassVar = True
     whole = (60000, 10000)
     side: ClassVar = 28
@@ -72,7 +77,7 @@ class MNIST(Published):
 class CIFAR10(Published):
     """CIFAR-10: photographs, 32 x 32, in colour."""
 
-    published = "CIFAR-10"
+    names = ("CIFAR-10",)
     labelled: ClassVar = True
     whole = (50000, 10000)
     size: ClassVar = 32
@@ -87,7 +92,7 @@ class CIFAR10(Published):
 class CelebA(Published):
     """CelebA: faces in colour, as DDIM's code cuts them: 128 x 128 pixels about the face, made 64 x 64."""
 
-    published = "CelebA"
+    names = ("CelebA",)
     whole = (162770, 19962)
     size: ClassVar = 64
 
@@ -96,6 +101,48 @@ class CelebA(Published):
     """Images to train on, the first so many of the split for it; all of them are held in memory."""
     test: Annotated[int, Field(ge=2, le=19962)] = 19962
     """Images to test on, the first so many of the split for it."""
+
+
+class LSUN(Published):
+    """LSUN: photographs of one category in colour, as for DDPM: the square in the middle, made size x size."""
+
+    names = ("LSUN-Bedroom", "LSUN-Church", "LSUN-Cat")
+    counts: ClassVar[dict[str, tuple[int, int]]] = {"bedroom": (3033042, 300), "church_outdoor": (126227, 300), "cat": (1657266, 0)}
+    """Images to train and to test on, by category; cats are published without any to test on."""
+    side: ClassVar = 256
+    """Pixels of the shorter side, as published."""
+
+    kind: Literal["lsun"]
+    category: Literal["bedroom", "church_outdoor", "cat"]
+    size: Annotated[int, Field(ge=1, le=256)] = 256
+    """Pixels a side; 256 in the papers."""
+    train: Count
+    """Images to train on, the first so many. A training holds all in memory: 2.5 MB an image of 256 x 256."""
+    test: Annotated[int, Field(ge=2, le=1000000)] = 300
+    """Images to test on, the first so many: at most 300, or of cats, those after the ones to train on."""
+
+    @property
+    def published(self) -> str:
+        return dict(zip(self.counts, self.names, strict=True))[self.category]
+
+    @property
+    def split(self) -> bool:
+        """Whether some images are published as those to test on."""
+        return self.counts[self.category][1] > 0
+
+    @property
+    def is_whole(self) -> bool:
+        used = (self.train, self.test) if self.split else (self.train + self.test, 0)
+        return used == self.counts[self.category] and self.size == self.side
+
+    @model_validator(mode="after")
+    def _has_so_many(self) -> Self:
+        train, test = self.counts[self.category]
+        if self.split and self.test > test:
+            raise wrong("test", self.test, f"at most {test}")
+        if self.train > (most := train if self.split else train - self.test):
+            raise wrong("train", self.train, f"at most {most}")
+        return self
 
 
 class NPZ(Images):
@@ -208,5 +255,5 @@ class Folder(PatchOptions):
 
 
 Dataset = Annotated[
-    Digits | MNIST | CIFAR10 | CelebA | NPZ | SwissRoll | Heartbeat | DeadLeaves | Textures | Folder, Field(discriminator="kind")
+    Digits | MNIST | CIFAR10 | CelebA | LSUN | NPZ | SwissRoll | Heartbeat | DeadLeaves | Textures | Folder, Field(discriminator="kind")
 ]

@@ -40,7 +40,7 @@ class Preset(Catalogue):
     def _check_names(self) -> None:
         """A published name is said only of the published data."""
         whole = {name: data.published for name, data in self.datasets.items() if isinstance(data, Published) and data.is_whole}
-        for name in {kind.published for kind in Published.__subclasses__()} & self.datasets.keys():
+        for name in {name for kind in Published.__subclasses__() for name in kind.names} & self.datasets.keys():
             if whole.get(name) != name:
                 raise wrong("datasets", name, f"another name: {name} is said only of the whole of it")
 

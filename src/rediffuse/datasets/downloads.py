@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rediffuse.config import CIFAR10, MNIST, CelebA
+from rediffuse.config import CIFAR10, LSUN, MNIST, CelebA
 from rediffuse.errors import UserError
 from rediffuse.files import Arrays, held, sha256
 from rediffuse.progress import track
@@ -33,7 +33,7 @@ Options = MNIST | CIFAR10 | CelebA
 Images = NDArray[np.uint8]
 
 
-def title(options: Options) -> str:
+def title(options: Options | LSUN) -> str:
     """What the images are called: by their published name alone only where none is left out."""
     part = "" if options.is_whole else f" (first {options.train:,} training and {options.test:,} test images)"
     return f"{options.published}{part} {options.size} x {options.size}"

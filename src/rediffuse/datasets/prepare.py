@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rediffuse.config import CIFAR10, MNIST, NPZ, CelebA, Dataset, DeadLeaves, Digits, Folder, Heartbeat, Images, SwissRoll, Textures
+from rediffuse.config import CIFAR10, LSUN, MNIST, NPZ, CelebA, Dataset, DeadLeaves, Digits, Folder, Heartbeat, Images, SwissRoll, Textures
 from rediffuse.files import Arrays, read_bytes, sha256, write_arrays, write_json
 
 
@@ -14,7 +14,7 @@ def prepare(name: str, options: Dataset, folder: Path) -> None:
     """Write folder/arrays.npz and folder/dataset.json.
 
     Raises UserError if the folder cannot be written, if images of the user's own are not what they must be, or if what has to
-    be downloaded is neither there nor to be had.
+    be downloaded, or put there, is neither there nor to be had.
     """
     levels = classes = source = None
     match options:
@@ -28,6 +28,11 @@ def prepare(name: str, options: Dataset, folder: Path) -> None:
 
             arrays, source = downloads.arrays(options)
             title, levels, classes = downloads.title(options), downloads.LEVELS, downloads.CLASSES if options.labelled else None
+        case LSUN():
+            from rediffuse.datasets import downloads, lsun
+
+            arrays, source = lsun.arrays(options)
+            title, levels = downloads.title(options), downloads.LEVELS
         case NPZ():
             from rediffuse.datasets import npz
 

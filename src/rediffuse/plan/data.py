@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rediffuse.build import About
 from rediffuse.config import Digits, Heartbeat, SwissRoll
-from rediffuse.config.data import CIFAR10, CelebA, Images
+from rediffuse.config.data import CIFAR10, LSUN, CelebA, Images
 from rediffuse.datasets.prepared import MADE_BY
 from rediffuse.files import read_json
 from rediffuse.paths import Layout
@@ -48,5 +48,5 @@ def data_of(layout: Layout, name: str) -> Data:
         case Heartbeat(length=length):
             return Data(About(name, (length,), 2, None, 0.0), test)
     dequantised = not isinstance(options, Images) or options.standardise
-    shape = (COLOURS if isinstance(options, CIFAR10 | CelebA) else 1, options.size, options.size)
+    shape = (COLOURS if isinstance(options, CIFAR10 | CelebA | LSUN) else 1, options.size, options.size)
     return Data(About(name, shape, LEVELS, CLASSES, dequantised / LEVELS), test)
