@@ -52,6 +52,7 @@ def measure(device: torch.device, quick: bool) -> dict[str, Any]:
         "networks": [compare.compared(setting, device, rounds, seconds) for setting in made],
         "starts": [row for precision in machine.PRECISIONS for row in compare.started(settings[0], device, precision)],
         "growth": compare.grown(made[0], device, batches, sides),
+        "drawn": compare.drawn(made[-1], device, [2, 3] if quick else [10, 20, 50, 100], [2, 4] if quick else [16, 64, 256]),
         "pipeline": None if quick or device.type != "cpu" else pipeline.measured("laptop", 3),
     }
 

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from contenders import CONTENDERS, Contender, Setting, make
+from contenders import Contender, Precise, Setting, T, make, names
 from machine import PRECISIONS
 
 from rediffuse.build import About
@@ -30,7 +31,7 @@ def compared(setting: Setting, device: torch.device, rounds: int, seconds: float
     size = rates.size_of(rates.build(run, about, device).eval(), setting.shape, device)
     rows = []
     for precision in PRECISIONS:
-        made = {name: make(name, setting, precision == "bfloat16", device) for name in CONTENDERS}
+        made = {name: make(name, setting, precision == "bfloat16", device) for name in names(device)}
         if {contender.parameters for contender in made.values()} != {size.parameters}:
             raise SystemExit(f"{setting.name}: the contenders have {[c.parameters for c in made.values()]} parameters; expected the same")
         for what, per_image in (("train", TRAINING * size.flops), ("evaluate", size.flops)):
@@ -44,13 +45,47 @@ def compared(setting: Setting, device: torch.device, rounds: int, seconds: float
                 for name, added in _added(made, sampler, rounds).items()
             ]
     about_it = {"name": setting.name, "shape": setting.shape, "batch": setting.batch, "rounds": rounds}
-    return about_it | {"parameters": size.parameters, "flops": size.flops, "rows": rows}
+    about_it |= {"parameters": size.parameters, "flops": size.flops, "agreement": agreement(setting, device)}
+    return about_it | {"ratios": ratios(rows), "rows": rows}
+
+
+def ratios(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Our images/s over diffusers', medians of one run: in each precision, and ours in bfloat16 over theirs as shipped, in float32."""
+    rate = {(row["what"], row["precision"], row["contender"]): row["median"] for row in rows}
+    pairs = [(precision, precision) for precision in PRECISIONS] + [("bfloat16", "float32")]
+    return [
+        {"what": what, "ours": ours, "theirs": theirs, "ratio": rate[what, ours, "rediffuse"] / rate[what, theirs, "diffusers"]}
+        for what in ("train", "evaluate")
+        for ours, theirs in pairs
+    ]
+
+
+def agreement(setting: Setting, device: torch.device) -> dict[str, float]:
+    """How far bfloat16 is from float32 on the same network and noise, as a share of float32's root mean square: eps-hat, and the gradient.
+
+    Every weight is drawn anew, since the layers that begin at 0 would put out nothing.
+    """
+    shape, run = setting.shape, setting.run()
+    torch.manual_seed(0)
+    network = rates.build(run, About("noise", shape, 256, None, 0.0), device).eval()
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.xavier_uniform_(parameter)
+    x, eps = torch.randn(2, setting.batch, *shape).to(device)
+    t = torch.linspace(0, T - 1, setting.batch, device=device).long()
+    found = []
+    for bfloat16 in (False, True):
+        network.zero_grad()
+        output = Precise(network, bfloat16)(x, t)
+        torch.nn.functional.mse_loss(output, eps).backward()
+        found.append((output.detach(), torch.cat([p.grad.flatten() for p in network.parameters() if p.grad is not None])))
+    return {name: float((b - a).norm() / a.norm()) for name, a, b in zip(("eps_hat", "gradient"), *found, strict=True)}
 
 
 def started(setting: str, device: torch.device, precision: str) -> list[dict[str, Any]]:
     """Of each contender in a fresh process: seconds to the end of the first training step, and the peak of memory in bytes."""
     rows = []
-    for name in CONTENDERS:
+    for name in names(device):
         command = [sys.executable, Path(__file__).with_name("fresh.py"), name, setting, precision, str(device), str(time.time())]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows.append({"contender": name, "precision": precision} | json.loads(told.splitlines()[-1]))
@@ -76,6 +111,17 @@ def grown(setting: Setting, device: torch.device, batches: list[int], sides: lis
             evaluate()
             taken = statistics.median(evaluate() for _ in range(3))
             rows.append({"side": side, "batch": batch, "gflop": flops * batch / 1e9, "seconds": taken})
+    return rows
+
+
+def drawn(setting: Setting, device: torch.device, steps: list[int], batches: list[int]) -> list[dict[str, Any]]:
+    """DDIM at eta = 0 in float32 against the steps S, at the largest batch; and against the samples drawn at a time, at the least S."""
+    rows = []
+    for S, batch in [*[(S, max(batches)) for S in steps], *[(min(steps), batch) for batch in batches if batch < max(batches)]]:
+        contender = make("rediffuse", replace(setting, batch=batch), False, device)
+        contender.ddim(S)
+        taken = statistics.median(contender.ddim(S) for _ in range(3))
+        rows.append({"S": S, "batch": batch, "seconds": taken, "evaluations": S * batch})
     return rows
 
 

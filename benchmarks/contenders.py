@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from rediffuse.config import Run
 
-CONTENDERS = {"rediffuse": "ours", "diffusers": "theirs"}
-"""Name -> the module that makes it, which alone is imported for it."""
+CONTENDERS = {"rediffuse": ("ours", "make"), "rediffuse, compiled": ("ours", "compiled"), "diffusers": ("theirs", "make")}
+"""Name -> the module that makes it, which alone is imported for it, and its function."""
 T, BETA, CLIP, LR, EMA = 1000, (1e-4, 0.02), 1.0, 2e-4, 0.9999
 
 
@@ -78,17 +78,25 @@ class Precise(nn.Module):
 
 def make(name: str, setting: Setting, bfloat16: bool, device: torch.device) -> Contender:
     """One of CONTENDERS."""
-    made: Contender = import_module(CONTENDERS[name]).make(setting, bfloat16, device)
+    module, function = CONTENDERS[name]
+    made: Contender = getattr(import_module(module), function)(setting, bfloat16, device)
     return made
 
 
-def evaluating(network: nn.Module, x: Tensor) -> Callable[[int], float]:
+def names(device: torch.device) -> list[str]:
+    """Those that are compared on a device: nothing is compiled on a CPU (`rediffuse.device.compiled` says why)."""
+    return [name for name in CONTENDERS if device.type == "cuda" or not name.endswith("compiled")]
+
+
+def evaluating(network: nn.Module, x: Tensor, fast: Callable[..., object] | None = None) -> Callable[[int], float]:
+    """fast: the network as it is called, if not by itself."""
+    call = fast or network
     t = torch.full((len(x),), 500, device=x.device)
 
     def evaluate(times: int) -> float:
         network.eval()
         with torch.inference_mode():
-            return timed(lambda: [network(x, t) for _ in range(times)], x.device)
+            return timed(lambda: [call(x, t) for _ in range(times)], x.device)
 
     return evaluate
 

@@ -1,16 +1,22 @@
 """What the pipeline adds to the work: the time of a run that has nothing to do, a job's start, the longest chain of jobs."""
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import torch
+from compare import spread
+
 from rediffuse.paths import Layout
 from rediffuse.pipeline import recipes, records
-from rediffuse.plan.planned import is_done, seconds_to_start
+from rediffuse.plan.planned import is_done, plan, seconds_to_start
 from rediffuse.plan.schedule import Timed, critical_path
 from rediffuse.presets import load_preset, preset_path
+
+PAUSE = 60.0
 
 
 def measured(preset: str, repeats: int) -> dict[str, Any]:
@@ -23,11 +29,43 @@ def measured(preset: str, repeats: int) -> dict[str, Any]:
         times.append(time.perf_counter() - start)
     layout = Layout(preset_path(preset).stem, load_preset(preset_path(preset)))
     jobs = recipes.jobs(layout)
-    found: dict[str, Any] = {"preset": layout.name, "jobs": len(jobs), "dry_run": min(times), "nothing_to_do": "Nothing to be done" in said}
+    found: dict[str, Any] = {
+        "preset": layout.name,
+        "jobs": len(jobs),
+        "cores": os.cpu_count(),
+        "dry_run": min(times),
+        "nothing_to_do": "Nothing to be done" in said,
+    }
     found |= {"start": seconds_to_start(), "chain": None, "chain_jobs": [], "sum": None, "work": None}
+    found |= {"wall": None, "busy": None, "planned": None}
     if all(is_done(recipe) for recipe in jobs):
         timed = [Timed(recipe, record["seconds"] if (record := records.read(recipe)) else 0.0) for recipe in jobs]
         found["chain"], found["chain_jobs"] = critical_path(timed)
         found["sum"] = sum(each.seconds for each in timed)
-        found["work"] = sum(each.seconds for each in timed if each.recipe.command.split()[0] in ("train", "sample", "measure"))
+        found["work"] = sum(each.seconds for each in timed if _works(each))
+        found["wall"], found["busy"] = _covered(timed)
+        rows = [row for row in plan(layout, torch.device("cpu")).rows if row.measured and row.measured > 1]
+        found["planned"] = spread([row.measured / row.seconds for row in rows if row.measured])
     return found
+
+
+def _works(job: Timed) -> bool:
+    return job.recipe.command.split()[0] in ("train", "sample", "measure")
+
+
+def _covered(jobs: list[Timed]) -> tuple[float, float]:
+    """Seconds from the first job's begin to the last one's end, less pauses of over a minute in which none ran (the tree was made in
+    several goes); and seconds of them in which at least one training, sampling or measurement did.
+
+    A job ends when its record is written, and begins as many seconds before as it says. Of records that were brought by DVC this is not so.
+    """
+    spans = sorted((end - job.seconds, end, _works(job)) for job in jobs for end in [job.recipe.record.stat().st_mtime])
+    wall, busy, at, worked = 0.0, 0.0, spans[0][0], spans[0][0]
+    for begin, end, works in spans:
+        if end > at:
+            wall += end - (at if begin - at < PAUSE else begin)
+            at = end
+        if works and end > worked:
+            busy += end - max(begin, worked)
+            worked = end
+    return wall, busy
