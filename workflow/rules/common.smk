@@ -6,8 +6,13 @@
 from snakemake.exceptions import WorkflowError
 
 LOGS = LAYOUT.results / "logs"
-TRAINED = f"(?!(?:{'|'.join(REUSED)})/)" if REUSED else ""
-"""What a name of a network that is trained here begins with: with none of those whose weights are taken as they are."""
+IMPORTED = [
+    name for name, run in PRESET.runs.items() if run.reuse and name not in REUSED
+]
+"""Networks whose weights are published."""
+TAKEN = REUSED + IMPORTED
+TRAINED = f"(?!(?:{'|'.join(TAKEN)})/)" if TAKEN else ""
+"""What a name of a network that is trained here begins with: with none of those whose weights are taken as they are, or imported."""
 
 
 def current(recipe):
@@ -62,6 +67,10 @@ def at_start():
     pins = {name: versions for job in JOBS for name, versions in job.pins.items()}
     yield from (f"warning: {line}" for line in provenance.unpinned(pins))
     yield from (f"{name}: its weights are taken as they are." for name in REUSED)
+    yield from (
+        f"{name}: its weights are imported from {PRESET.runs[name].reuse.weights}."
+        for name in IMPORTED
+    )
     yield from checkpoints.keep(LAYOUT, REUSED)
     yield f"To watch a job: rediffuse status, or tail -f {LOGS}/*.log (images/s, time left, loss)"
 
