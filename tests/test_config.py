@@ -204,8 +204,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "a run on no data set": ({"runs.digits.dataset": "mnist"}, f"runs.digits.dataset: found 'mnist'; expected one of {DATASETS}"),
     "published weights of no such network": (
         {"runs.roll.reuse": {"weights": "google/ddpm-cifar10-32"}},
-        "runs.roll.reuse: found {'weights': 'google/ddpm-cifar10-32'}; expected none: the network is no unet that predicts eps, with a fixed "
-        "variance",
+        "runs.roll.reuse: found {'weights': 'google/ddpm-cifar10-32'}; expected none: the network is no unet that predicts eps, with a "
+        "fixed variance",
     ),
     **{
         f"weights from {source!r}": (

@@ -25,6 +25,7 @@ from rediffuse.pipeline import checkpoints, recipes
 from rediffuse.pipeline.records import read, recorded
 from rediffuse.pipeline.verify import told
 from rediffuse.presets import load_preset
+from rediffuse.report import record
 from rediffuse.samplers.noise import SampleNoise
 
 Capture = pytest.CaptureFixture[str]
@@ -106,10 +107,10 @@ def test_weights_of_a_hub_are_fetched_once_and_told_of(here: None, served: Hub, 
     out = capsys.readouterr().out
     assert f"44,969 parameters from {RAW}, sha256 {sha256(content)}: results/tiny/runs/digits/weights.safetensors\n" in out
     recipe = recipes.train(layout, "digits")
-    record = read(recipe)
-    assert record is not None and told(recipe) == []
-    assert record["imported"] == {"from": "some/unet", "file": RAW.as_posix(), "sha256": sha256(content)}
-    assert (record["job"], record["images"], record["options"]["run"]["reuse"]) == ("import-digits", 0, {"weights": "some/unet"})
+    found = read(recipe)
+    assert found is not None and told(recipe) == []
+    assert found["imported"] == {"from": "some/unet", "file": RAW.as_posix(), "sha256": sha256(content)}
+    assert (found["job"], found["images"], found["options"]["run"]["reuse"]) == ("import-digits", 0, {"weights": "some/unet"})
     assert tiny.rediffuse("status", "--preset", "tiny.yaml", "--json") == 0
     rows = {row["job"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["import digits"]["state"] == "done" and "train digits" not in rows
@@ -140,8 +141,8 @@ def test_a_revision_and_the_older_pickle(here: None, served: Hub) -> None:
     served.files[f"/some/unet/resolve/v1.0/{hub.FILES[1]}"] = Path("made.bin").read_bytes()
     layout = takes("some/unet@v1.0")
     assert tiny.rediffuse(*IMPORT) == 0
-    record = read(recipes.train(layout, "digits"))
-    assert record is not None and record["imported"]["file"] == f"data/raw/weights/some/unet@v1.0/{hub.FILES[1]}"
+    found = read(recipes.train(layout, "digits"))
+    assert found is not None and found["imported"]["file"] == f"data/raw/weights/some/unet@v1.0/{hub.FILES[1]}"
     there, by_hub = layout.weights("digits"), layout.weights("digits").read_bytes()
     assert tiny.rediffuse("import-weights", "some/unet@v1.0", "--preset", "tiny.yaml") == 2, "of another shape than CIFAR-10's U-Net"
     shutil.copy("made.bin", hub.FILES[1])
@@ -248,7 +249,14 @@ def test_trained_weights_are_put_by_before_others_are_imported_and_imported_ones
     assert [*checkpoints.keep(takes("some/unet@v2"), [])] == []
 
 
-# --- by Snakemake ---
+# --- by Snakemake, and for DVC ---
+
+
+def test_what_was_not_trained_has_no_curve_of_its_loss(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(record, "SHIPPED", Path())
+    (curves,) = record.stages(Layout("tiny", load_preset(tiny.write(Path("tiny.yaml"), tiny.preset()))), Path("dvc.yaml"))["plots"]
+    assert "results/tiny/runs/digits/history.csv" in curves["tiny: training loss"]["y"]
+    assert record.stages(takes("some/unet"), Path("dvc.yaml"))["plots"] == []
 
 
 def test_the_workflow_imports_in_the_place_of_training(tmp_path: Path, served: Hub) -> None:
