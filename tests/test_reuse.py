@@ -274,3 +274,7 @@ def test_the_workflow_imports_in_the_place_of_training(tmp_path: Path, served: H
     tiny.write(folder / "mine.yaml", tiny.preset({**TAKES, "runs.digits.reuse": {"weights": "mine.safetensors"}}))
     why = run(folder, "rediffuse", "why", weights, "--preset", "mine.yaml")
     assert "Import the weights of digits: option run.reuse.weights: some/unet -> mine.safetensors" in why
+    shard = "results/mine/samples/digits/theirs-1of1.npz"
+    assert "Import the weights of digits" in run(folder, "snakemake", "-n", "--cores", "1", *preset, "--", shard)
+    kept = run(folder, "snakemake", "-n", "--cores", "1", *preset, "reuse=digits", "--", shard)
+    assert "Sample theirs from digits" in kept and "Import " not in kept
