@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src/rediffuse"
 FLOORS = [
     {"errors", "files", "config", "presets", "paths", "provenance", "progress", "interrupts", "revisions", "weeklies"},
-    {"device", "gpus", "parallel", "resume"},
+    {"device", "gpus", "hub", "parallel", "resume"},
     {"processes", "networks", "datasets"},
     {"samplers"},
     {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},

@@ -202,6 +202,19 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         "features.digits: found 'digits'; expected a name that no run has",
     ),
     "a run on no data set": ({"runs.digits.dataset": "mnist"}, f"runs.digits.dataset: found 'mnist'; expected one of {DATASETS}"),
+    "published weights of no such network": (
+        {"runs.roll.reuse": {"weights": "google/ddpm-cifar10-32"}},
+        "runs.roll.reuse: found {'weights': 'google/ddpm-cifar10-32'}; expected none: the network is no unet that predicts eps, with a "
+        "fixed variance",
+    ),
+    **{
+        f"weights from {source!r}": (
+            {"runs.digits.reuse": {"weights": source}},
+            f"runs.digits.reuse.weights: found {source!r}; expected a file that ends in .safetensors or .bin, or a hub's owner/name or "
+            "owner/name@revision",
+        )
+        for source in ("", "name", "owner/name/more", "../name", "owner/..", "owner/name@../x", "owner/name@", "file.pt", "https://a/b")
+    },
     "features on no data set": (
         {"features.classifier.dataset": "mnist"},
         "features.classifier.dataset: found 'mnist'; expected one of digits, ink",
@@ -295,6 +308,10 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
     "weights kept of runs that may diverge": (
         {"papers.ddpm.table2.training.keep": [5]},
         "papers.ddpm.table2.training.keep: found [5]; expected nothing: its runs may diverge before",
+    ),
+    "weights kept of a run that is not trained": (
+        {"runs.digits.training.keep": [5], "runs.digits.reuse": {"weights": "some/unet"}},
+        "runs.digits.training.keep: found [5]; expected nothing: the run is not trained, its weights are published (reuse)",
     ),
     "weights kept of features": (
         {"features.classifier.training.keep": [5]},

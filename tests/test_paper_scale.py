@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 import tiny
 from ruamel.yaml import YAML
+from safetensors.torch import save_file
+from torch import Tensor
 
 from rediffuse.build import build_network
 from rediffuse.datasets import downloads
 from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
+from rediffuse.pipeline import recipes
 from rediffuse.presets import SHIPPED, load_preset
+from rediffuse.published_weights import names_in_diffusers
 
 T = 20
 LESS = {"n": 12, "strata": 4, "draws": 10, "rows": 4, "columns": 4, "centres": 20, "validation": 10, "kmeans": 5, "repeats": 1}
@@ -51,8 +55,20 @@ def test_no_preset_shows_a_distance_that_could_be_taken_for_inceptions() -> None
     """Until Inception's features are there, CIFAR-10's tables of FID are left out."""
     papers = load_preset(SHIPPED / "cifar10.yaml").papers
     assert papers.ddpm and papers.ddim
+    published = load_preset(SHIPPED / "cifar10-published.yaml").papers.ddim
+    assert published and (published.table1, published.frontier) == (None, None)
     left_out = (papers.ddpm.table1, papers.ddpm.table2, papers.ddpm.conventions, papers.ddim.table1, papers.ddim.frontier)
     assert left_out == (None,) * 5
+
+
+def test_the_preset_of_published_weights_has_the_network_and_the_samples_of_the_one_that_trains() -> None:
+    ours, published = (load_preset(SHIPPED / f"{name}.yaml") for name in ("cifar10", "cifar10-published"))
+    run = published.runs["cifar10"]
+    assert run.reuse and run.reuse.weights == "google/ddpm-cifar10-32"
+    assert run.model_copy(update={"reuse": None}) == ours.runs["cifar10"]
+    assert published.samples == ours.samples
+    ours_of_ddim, theirs = (preset.papers.ddim.model_dump(exclude={"fig5"}) for preset in (ours, published) if preset.papers.ddim)
+    assert ours_of_ddim == theirs
 
 
 def test_the_mnist_preset_scores_as_many_samples_as_training_images() -> None:
@@ -142,13 +158,16 @@ def shrunk(name: str) -> dict[str, Any]:
     raw = YAML(typ="safe", pure=True).load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
     raw["datasets"] = {f"few-{key}": data | {"train": 60, "test": 20} for key, data in raw["datasets"].items()}
     papers = raw["papers"]
-    for block in [*raw["runs"].values(), *raw["features"].values(), *filter(None, [papers["ddpm"].get("table2")])]:
+    features = raw.get("features", {}).values()
+    for block in [*raw["runs"].values(), *features, *filter(None, [papers.get("ddpm", {}).get("table2")])]:
         block["dataset"] = f"few-{block['dataset']}"
         block["training"] = block["training"] | {"steps": 10, "batch": 4, "ema_decay": 0.5}
         if "process" in block:
             block["process"] = block["process"] | {"T": T}
             block["network"] = NETWORKS[block["network"]["kind"]]
-    for classifier in raw["features"].values():
+        if "reuse" in block:
+            block["reuse"] = {"weights": "few.safetensors"}
+    for classifier in features:
         classifier["width"] = 1
     for samples in raw["samples"].values():
         samples |= {"n": 40, "chunk": 20, "shards": 2} | ({"steps": shorter(samples["steps"])} if "steps" in samples else {})
@@ -165,8 +184,14 @@ def shorter(steps: Any) -> Any:
     return [*dict.fromkeys(each)] if isinstance(steps, list) else each[0]
 
 
+def published(weights: dict[str, Tensor], path: Path) -> None:
+    """A tiny U-Net's weights in diffusers' layout, whose attention has matrices."""
+    names = names_in_diffusers(weights, levels=1, res_blocks=1)
+    save_file({names[name]: each[..., 0, 0] if ".attention." in name and each.ndim == 4 else each for name, each in weights.items()}, path)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar10-published"])
 def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def made_up(options: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         generator, channels = np.random.default_rng(0), 3 if options.kind == "cifar10" else 1
@@ -181,7 +206,10 @@ def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = tiny.write(tmp_path / "few.yaml", shrunk(name))
     layout = Layout("few", load_preset(path))
     preset = layout.preset
-    commands = [f"prepare {data}" for data in preset.datasets] + [f"train {run}" for run in preset.runs | preset.features]
+    if name == "cifar10-published":
+        published(build_network(preset.runs["cifar10"], (3, 32, 32)).state_dict(), Path("few.safetensors"))
+    commands = [f"prepare {data}" for data in preset.datasets]
+    commands += [recipes.train(layout, run).command for run in preset.runs | preset.features]
     commands += [f"sample {key} --shard {k + 1}" for key, samples in preset.samples.items() for k in range(samples.shards)]
     for paper in layout.papers:
         makes = {artifact: MAKES[paper][artifact] for artifact in asked(layout, paper)}

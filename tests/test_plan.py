@@ -213,9 +213,10 @@ def test_the_papers_budgets_are_no_presets(preset: str, capsys: pytest.CaptureFi
     assert "expected one of the two" in refused(capsys, "plan", preset, "--published")
 
 
-@pytest.mark.parametrize("name", ["mnist", "cifar10", "smoke"])
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar10-published", "smoke"])
 def test_shipped_presets_have_plans(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     assert rediffuse("plan", str(Path(__file__).parents[1] / f"config/{name}.yaml"), "--rate", "10000", "--json") == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["hours"] > 0 and all(row["flops"] > 0 for row in plan["rows"])
+    assert any(row["kind"] == "train" for row in plan["rows"]) == (name != "cifar10-published"), "imported weights cost no training"

@@ -11,6 +11,7 @@ from tiny import GONE
 from torch import Tensor
 from witness import WITNESS_UNET, cifar10, randomise
 
+from rediffuse.files import sha256
 from rediffuse.paths import Layout
 from rediffuse.presets import load_preset
 from rediffuse.published_weights import CIFAR10, RENAMED
@@ -60,7 +61,8 @@ def assert_same(layout: Layout) -> None:
 
 def test_what_is_imported_puts_out_what_diffusers_puts_out_and_is_sampled_and_measured(here: Path, capsys: Capture) -> None:
     assert tiny.rediffuse(*IMPORT) == 0
-    assert capsys.readouterr().out == "44,969 parameters: results/tiny/runs/digits/weights.safetensors\n"
+    told = f"44,969 parameters from unet.safetensors, sha256 {sha256(Path('unet.safetensors').read_bytes())}"
+    assert capsys.readouterr().out == f"{told}: results/tiny/runs/digits/weights.safetensors\n"
     layout = Layout("tiny", load_preset(Path("tiny.yaml")))
     assert_same(layout)
     assert {path.name for path in layout.run("digits").iterdir()} == {"weights.safetensors", "history.csv", "record.json"}
@@ -137,7 +139,8 @@ def test_files_that_are_no_safetensors(here: Path, capsys: Capture) -> None:
         assert tiny.refused(capsys, *IMPORT).startswith("unet.safetensors: not a whole safetensors file (")
     Path("unet.safetensors").unlink()
     assert tiny.refused(capsys, *IMPORT) == "unet.safetensors: not found; expected a U-Net's weights in diffusers' layout"
-    assert tiny.refused(capsys, "import-weights", ".", *IMPORT[2:]).startswith(".: could not be read: Is a directory")
+    Path("unet.safetensors").mkdir()
+    assert tiny.refused(capsys, *IMPORT).startswith("unet.safetensors: could not be read: Is a directory")
 
 
 def test_a_run_that_is_no_such_unet(here: Path, capsys: Capture) -> None:

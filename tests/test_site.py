@@ -74,10 +74,13 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
         patch.chdir(tmp_path_factory.mktemp("site"))
         patch.setattr("rediffuse.provenance.commit", lambda: "0" * 10)
         patch.setattr(moving, "MOVING", {"ddim": {"fig4": lambda layout: MOVES}})
-        made = Layout("tiny", load_preset(tiny.write(Path("tiny.yaml"), tiny.preset())))
+        taken = {"runs.digits.reuse": {"weights": "some/unet"}}
+        made = Layout("tiny", load_preset(tiny.write(Path("tiny.yaml"), tiny.preset(taken))))
         for recipe in recipes.before_report(made):
             with recorded(recipe, made.name) as more:
                 more |= {"parameters": 1234, "images": 160}
+                if recipe.rule == recipes.IMPORT:
+                    more["imported"] = {"from": "some/unet", "file": "unet.safetensors", "sha256": "0123456789abcdef"}
                 for path in recipe.makes:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content(path))
@@ -147,6 +150,8 @@ def test_the_front_page_has_every_claim_and_every_figure(layout: Layout) -> None
         assert set(re.findall(rf'href="{paper}\.html#(\w+)">\s*<span class="thumb">', text)) == {*drawn}
     assert "1 &lt; 2 &amp; 3" in text and "1 < 2" not in text, "generated text is no markup"
     assert "1,234" in text and "a data set" in text and "torch" in text
+    assert re.search(r"<code>digits</code>, .*imported from.*导入自.* <code>some/unet</code>", text)
+    assert "| import-digits (of some/unet, sha256 `01234567`) |" in (layout.results / "summary.md").read_text(encoding="utf-8")
 
 
 def test_a_papers_page_has_every_artifact_in_the_papers_order(layout: Layout) -> None:

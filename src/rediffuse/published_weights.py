@@ -1,14 +1,17 @@
 """`rediffuse import-weights`: a DDPM U-Net in the layout of diffusers, as a run of ours."""
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from rediffuse import hub
 from rediffuse.build import About, build_network
-from rediffuse.config import Gaussian, Linear, Run, Training, UNetOptions
+from rediffuse.config import Gaussian, Linear, Reuse, Run, Training, UNetOptions
 from rediffuse.errors import UserError
 from rediffuse.files import sha256, write_text
 from rediffuse.runs import write_weights
@@ -39,33 +42,56 @@ RENAMED = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out
 """An attention's layers as diffusers named them until 2023, and as the published file on the hub still does."""
 
 
-def import_weights(path: Path, run: Run, data: About, folder: Path) -> int:
-    """Read a safetensors file in diffusers' layout and write it to a run's folder, with an empty history; the number of parameters.
+class Imported(NamedTuple):
+    """What was imported."""
 
-    Raises UserError, before anything is written, if the file is no safetensors file, or a tensor is missing, unknown, of another shape,
+    file: Path
+    sha256: str
+    parameters: int
+
+
+def import_weights(source: Reuse, run: Run, data: About, folder: Path) -> Imported:
+    """Read weights in diffusers' layout from a file or a hub and write them to a run's folder, with an empty history.
+
+    Raises UserError, before anything is written, if the file is absent or not whole, or a tensor is missing, unknown, of another shape,
     not of floats or not finite: one line that names them.
     """
-    if not isinstance(run.network, UNetOptions) or run.predicts != "eps" or run.variance not in ("fixed-small", "fixed-large"):
+    if not run.in_diffusers_layout:
         found = f"a {run.network.kind} that predicts {run.predicts}, variance {run.variance}"
-        raise UserError(f"{path}: found {found} as the run; expected a unet that predicts eps, with a fixed variance")
+        raise UserError(f"{source.weights}: found {found} as the run; expected a unet that predicts eps, with a fixed variance")
+    assert isinstance(run.network, UNetOptions)
+    path = source.file or hub.weights(source.weights)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path}: not found; expected a U-Net's weights in diffusers' layout") from None
     except OSError as error:
-        raise UserError(f"{path}: could not be read: {error.strerror}; expected a safetensors file") from None
-    try:
-        tensors = {_today(name): tensor for name, tensor in load(content).items()}
-    except Exception as error:
-        raise UserError(f"{path}: not a whole safetensors file ({error}); expected a U-Net's weights in diffusers' layout") from None
+        raise UserError(f"{path}: could not be read: {error.strerror}; expected a {path.suffix} file") from None
+    tensors = {_today(name): tensor for name, tensor in _tensors(path, content).items()}
     network = build_network(run, data.shape)
     names = names_in_diffusers(network.state_dict(), len(run.network.multipliers), run.network.res_blocks)
     weights = _converted(path, tensors, network, names)
-    imported = {"file": path.name, "sha256": sha256(content)}
-    about: dict[str, Any] = {"kind": "Run", "options": run.model_dump(mode="json"), "data": vars(data) | {"shape": list(data.shape)}}
+    # Without where they were taken from: the same weights are the same bytes, and a file that was moved makes nothing anew that follows.
+    options = run.model_dump(mode="json", exclude={"reuse"})
+    about: dict[str, Any] = {"kind": "Run", "options": options, "data": vars(data) | {"shape": list(data.shape)}}
+    imported = Imported(path, sha256(content), sum(tensor.numel() for tensor in weights.values()))
     write_text(folder / "history.csv", Trained(network, [], 0.0).history_csv())
-    write_weights(folder / "weights.safetensors", weights, about | {"imported": imported})
-    return sum(tensor.numel() for tensor in weights.values())
+    write_weights(folder / "weights.safetensors", weights, about | {"imported": {"file": path.name, "sha256": imported.sha256}})
+    return imported
+
+
+def _tensors(path: Path, content: bytes) -> dict[str, Tensor]:
+    """What is in a safetensors file, or in the pickle of nothing but tensors that diffusers wrote before."""
+    try:
+        if path.suffix != ".bin":
+            return load(content)
+        tensors = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        if not isinstance(tensors, dict) or not all(isinstance(each, Tensor) for each in tensors.values()):
+            raise ValueError("something else than tensors by name")
+    except Exception as error:  # safetensors, torch, zipfile and pickle each have their own
+        what, why = f"not a whole {path.suffix.removeprefix('.')} file", (str(error) or repr(error)).splitlines()[0]
+        raise UserError(f"{path}: {what} ({why}); expected a U-Net's weights in diffusers' layout") from None
+    return tensors
 
 
 def names_in_diffusers(ours: Iterable[str], levels: int, res_blocks: int) -> dict[str, str]:

@@ -204,7 +204,7 @@ def _read(path: Path, expected: Kind) -> tuple[Kind, About, dict[str, Tensor]]:
         raise UserError(f"{path}: damaged ({repr(error).splitlines()[0]}); expected weights by `{MADE_BY}`") from None
     if found != kind.__name__:
         raise UserError(f"{path}: found {found} in it; expected {kind.__name__} by `{MADE_BY}`")
-    for key in kind.model_fields:
+    for key in [key for key in kind.model_fields if key != "reuse"]:  # which says where weights were taken from, not what they are
         ours, theirs = getattr(options, key), getattr(expected, key)
         if ours != theirs:
             raise UserError(f"{path}: found weights trained with {key} {ours}; expected {theirs} by the preset: run `{MADE_BY}` anew")

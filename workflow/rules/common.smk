@@ -8,6 +8,10 @@ from snakemake.exceptions import WorkflowError
 LOGS = LAYOUT.results / "logs"
 KEEPING = [name for name, run in PRESET.runs.items() if run.training.keep]
 """Runs that keep weights on the way."""
+IMPORTED = [
+    name for name, run in PRESET.runs.items() if run.reuse and name not in REUSED
+]
+"""Networks whose weights are published."""
 
 
 def either(names):
@@ -15,8 +19,8 @@ def either(names):
     return f"(?:{'|'.join(names)})" if names else "(?!)"
 
 
-TRAINED = f"(?!{either(REUSED)}/)"
-"""What a name of a network that is trained here begins with: with none of those whose weights are taken as they are."""
+TRAINED = f"(?!{either(REUSED + IMPORTED)}/)"
+"""What a name of a network that is trained here begins with: with none of those whose weights are taken as they are, or imported."""
 
 
 def current(recipe):
@@ -71,6 +75,10 @@ def at_start():
     pins = {name: versions for job in JOBS for name, versions in job.pins.items()}
     yield from (f"warning: {line}" for line in provenance.unpinned(pins))
     yield from (f"{name}: its weights are taken as they are." for name in REUSED)
+    yield from (
+        f"{name}: its weights are imported from {PRESET.runs[name].reuse.weights}."
+        for name in IMPORTED
+    )
     yield from checkpoints.keep(LAYOUT, REUSED)
     yield f"To watch a job: rediffuse status, or tail -f {LOGS}/*.log (images/s, time left, loss)"
 

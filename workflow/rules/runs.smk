@@ -53,6 +53,29 @@ use rule train as train_cell with:
         processes=1,
 
 
+if IMPORTED:
+
+    rule import_weights:
+        input:
+            lambda w: recipes.train(LAYOUT, w.run).reads,
+        output:
+            weights=LAYOUT.run("{run}") / "weights.safetensors",
+            history=LAYOUT.run("{run}") / "history.csv",
+            record=LAYOUT.run("{run}") / "record.json",
+        log:
+            LOGS / "import-{run}.log",
+        wildcard_constraints:
+            run=either(IMPORTED),
+        # Where jobs run on other machines, this one has the network.
+        localrule: True
+        params:
+            recipe=lambda w: current(recipes.train(LAYOUT, w.run)),
+        message:
+            "Import the weights of {wildcards.run}"
+        shell:
+            "rediffuse import-weights --run {wildcards.run} > {log} 2>&1"
+
+
 rule sample:
     input:
         lambda w: recipes.sample(LAYOUT, w.samples, int(w.shard) - 1).reads,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Regenerates the tables and figures of three diffusion papers, and says which of their claims held.",
-    epilog="`snakemake --cores all` calls these for you. Presets: smoke, laptop, or a path to a YAML file of your own.",
+    epilog="`snakemake --cores all` calls these for you. Presets: laptop, smoke, mnist, cifar10, cifar10-published, or a path to "
+    "a YAML file of your own.",
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

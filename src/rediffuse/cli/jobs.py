@@ -61,16 +61,20 @@ def train(
     layout = layout_of(preset)
     networks = layout.preset.runs | layout.preset.features
     known("run", name, networks)
+    from rediffuse.config import Run
+
+    options = networks[name]
+    if isinstance(options, Run) and options.reuse:
+        told = f"found {options.reuse.weights}; expected none of a run that is trained: `rediffuse import-weights --run {name}` takes them"
+        raise UserError(f"runs.{name}.reuse: {told}")
     progress.begin(layout.results, f"train {name}")
     from rediffuse import parallel
-    from rediffuse.config import Run
     from rediffuse.datasets.prepared import load
     from rediffuse.device import pick
     from rediffuse.pipeline import recipes
     from rediffuse.pipeline.records import recorded
     from rediffuse.runs import train_features, train_run
 
-    options = networks[name]
     data = load(layout.dataset(options.dataset))
     make: Any = train_run if isinstance(options, Run) else train_features
     with parallel.group(), ExitStack() as stack:

@@ -1,24 +1,36 @@
 """Trained networks outside the pipeline: published weights brought in, latents, interpolations."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rediffuse import progress
 from rediffuse.cli.common import DeviceOption, PresetOption, SeedOption, StepsOption, app, free, known, layout_of, write
 from rediffuse.errors import UserError
+
+if TYPE_CHECKING:
+    from rediffuse.config import Reuse
+    from rediffuse.paths import Layout
 
 
 @app.command()
 def import_weights(
-    file: Annotated[Path, typer.Argument(help="A safetensors file, as diffusers saves a DDPM U-Net (google/ddpm-cifar10-32).")],
+    source: Annotated[
+        str | None,
+        typer.Argument(help="A U-Net as diffusers saves it: a file, or a hub's owner/name@revision; else what --run takes by the preset."),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="The preset's run that they become; else one of the published CIFAR-10 U-Net.")] = None,
     preset: PresetOption = "laptop",
 ) -> None:
-    """Read published weights in diffusers' layout: in place of a training, to results/PRESET/runs/RUN/, or to results/imported/FILE/."""
+    """Read published weights in diffusers' layout: in place of a training, to results/PRESET/runs/RUN/, or to results/imported/NAME/.
+
+    What is on a hub is fetched to data/raw/weights/, unless it is there.
+    """
     layout = layout_of(preset)
     if run is not None:
         known("run", run, layout.preset.runs)
+    taken = taken_from(source, run, layout)
     from rediffuse.datasets.prepared import load
     from rediffuse.pipeline import recipes
     from rediffuse.pipeline.records import recorded
@@ -27,14 +39,38 @@ def import_weights(
     from rediffuse.runs import describe
 
     if run is None:
-        folder = Path("results/imported") / file.stem
-        parameters = make(file, CIFAR10, CIFAR10_DATA, folder)
+        folder = Path("results/imported") / (taken.file.stem if taken.file else taken.weights.rpartition("/")[2])
+        made = make(taken, CIFAR10, CIFAR10_DATA, folder)
     else:
         folder, options = layout.run(run), layout.preset.runs[run]
+        if options.reuse:
+            progress.begin(layout.results, f"import {run}")
         with recorded(recipes.train(layout, run), layout.name) as about:
-            parameters = make(file, options, describe(load(layout.dataset(options.dataset))), folder)
-            about |= {"parameters": parameters, "images": 0, "imported": file.name}
-    print(f"{parameters:,} parameters: {folder / 'weights.safetensors'}")
+            made = make(taken, options, describe(load(layout.dataset(options.dataset))), folder)
+            imported = {"from": taken.weights, "file": made.file.as_posix(), "sha256": made.sha256}
+            about |= {"parameters": made.parameters, "images": 0, "imported": imported}
+    print(f"{made.parameters:,} parameters from {made.file}, sha256 {made.sha256}: {folder / 'weights.safetensors'}")
+
+
+def taken_from(source: str | None, run: str | None, layout: "Layout") -> "Reuse":
+    """Where weights are to be taken from: as told, or as the preset says of a run. Raises UserError if that is nothing, or both."""
+    from pydantic import ValidationError
+
+    from rediffuse.config import Reuse
+    from rediffuse.presets import problem
+
+    reuse = layout.preset.runs[run].reuse if run else None
+    if reuse and source:
+        raise UserError(f"SOURCE: found {source}; expected none: runs.{run} takes {reuse.weights} by the preset {layout.name}")
+    if reuse:
+        return reuse
+    if source is None:
+        missing = f"runs.{run}.reuse of the preset {layout.name}" if run else "SOURCE"
+        raise UserError(f"{missing}: not given; expected weights: a file, or a hub's owner/name")
+    try:
+        return Reuse(weights=source)
+    except ValidationError as error:
+        raise UserError(f"SOURCE: {problem(error, {'weights': source})[1]}") from None
 
 
 @app.command()

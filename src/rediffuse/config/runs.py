@@ -1,5 +1,7 @@
 """Runs, one trained network each: a data set, a process, a network and its training. And the classifiers that measure samples."""
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -174,6 +176,24 @@ class Training(Options):
         return self
 
 
+class Reuse(Options):
+    """What is taken in the place of a training."""
+
+    weights: str
+    """Published weights in diffusers' layout: a file (.safetensors, or the older .bin), or a hub's owner/name, owner/name@revision."""
+
+    @property
+    def file(self) -> Path | None:
+        """The file; None of what is on a hub."""
+        return Path(self.weights) if self.weights.endswith((".safetensors", ".bin")) else None
+
+    @model_validator(mode="after")
+    def _is_a_source(self) -> Self:
+        if self.file is None and not re.fullmatch(r"{0}/{0}(@{0})?".format(r"[A-Za-z0-9][\w.-]*"), self.weights, re.ASCII):
+            raise wrong("weights", self.weights, "a file that ends in .safetensors or .bin, or a hub's owner/name or owner/name@revision")
+        return self
+
+
 class Run(Options):
     """A data set, a process, a network and its training."""
 
@@ -189,11 +209,22 @@ class Run(Options):
     training: Training
     may_diverge: bool = False
     """A loss that is not finite ends the training: as an error, or as a finding, with weights that say so and hold nothing."""
+    reuse: Annotated[Reuse | None, Field(exclude_if=lambda value: value is None)] = None
+    """Weights that are taken as the run's own: then `training` is what is known of theirs, and nothing is trained."""
+
+    @property
+    def in_diffusers_layout(self) -> bool:
+        """Whether diffusers has this network: DDPM's U-Net, which predicts eps alone."""
+        return isinstance(self.network, UNetOptions) and self.predicts == "eps" and self.variance in ("fixed-small", "fixed-large")
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if self.may_diverge and self.training.keep:
             raise wrong("training.keep", self.training.keep, "nothing: the run may diverge before")
+        if self.reuse and not self.in_diffusers_layout:
+            raise wrong("reuse", {"weights": self.reuse.weights}, "none: the network is no unet that predicts eps, with a fixed variance")
+        if self.reuse and self.training.keep:
+            raise wrong("training.keep", self.training.keep, "nothing: the run is not trained, its weights are published (reuse)")
         if isinstance(self.process, Binomial):
             self._fits_binomial()
             return self

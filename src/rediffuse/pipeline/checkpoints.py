@@ -9,7 +9,7 @@ from pathlib import Path
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes
 from rediffuse.paths import Layout
-from rediffuse.pipeline.recipes import train
+from rediffuse.pipeline.recipes import IMPORT, train
 from rediffuse.pipeline.records import MADE_BY, read
 from rediffuse.pipeline.verify import changes, differing
 
@@ -42,12 +42,13 @@ def keep(layout: Layout, reused: list[str]) -> Iterator[str]:
             record = read(recipe) if weights.is_file() else None
         except UserError:
             record = None  # `rediffuse verify` names it
-        if record is None:
+        if record is None or (recipe.rule == IMPORT and "imported" in record):  # whose weights are to be had again
             continue
         because = changes(recipe, record) + [f"{path} changed" for path in differing(recipe.reads, record["inputs"])]
         if not because:
             continue
-        what = f"{name} is to be trained anew ({because[0]}{f' and {len(because) - 1} more' if len(because) > 1 else ''})"
+        verb = "imported" if recipe.rule == IMPORT else "trained"
+        what = f"{name} is to be {verb} anew ({because[0]}{f' and {len(because) - 1} more' if len(because) > 1 else ''})"
         choice = f"--config reuse={name} takes the weights as they are"
         content = read_bytes(weights, MADE_BY)
         if hashlib.md5(content, usedforsecurity=False).hexdigest() == held.get(f"{name}/{weights.name}"):

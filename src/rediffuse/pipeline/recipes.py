@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from rediffuse import provenance, revisions, weeklies
-from rediffuse.config import NPZ, Folder, Options
+from rediffuse.config import NPZ, Folder, Options, Reuse, Run
 from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder, npz
+from rediffuse.errors import UserError
 from rediffuse.papers import ledger
 from rediffuse.papers.makes import MAKES, TABLE, asked
 from rediffuse.paths import Layout
 from rediffuse.pipeline import named, pages
 
 PARAMS = ("command", "options", "code", "pins")
+IMPORT = "import_weights"
+"""The rule that makes a run whose weights are published, in the place of `train`."""
 REPORT = ("claims.csv", "artifacts.csv", "metrics.json", "timings.json", "provenance.json", "summary.md")
 
 
@@ -118,8 +121,10 @@ def prepare(layout: Layout, name: str) -> Recipe:
 
 
 def train(layout: Layout, name: str) -> Recipe:
-    """A network: a diffusion run, or a feature extractor."""
+    """A network: a diffusion run, or a feature extractor. One that takes published weights is imported."""
     options = (layout.preset.runs | layout.preset.features)[name]
+    if isinstance(options, Run) and options.reuse:
+        return _imported(layout, name, options.reuse)
     outputs = {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]}
     rule, record, inputs = "train", layout.run(name) / "record.json", {"data": _data(layout, name)}
     if options.training.keep:
@@ -127,6 +132,24 @@ def train(layout: Layout, name: str) -> Recipe:
     elif name.startswith(CELL):
         rule = "train_cell"
     return Recipe(f"train-{name}", rule, f"train {name}", f"Train {name}", record, inputs, outputs, ("runs",), (), {"run": options})
+
+
+def _imported(layout: Layout, name: str, reuse: Reuse) -> Recipe:
+    """A run of published weights. A file is what it depends on; what is on a hub stands in its record by its sha256."""
+    if reuse.file and not reuse.file.is_file():
+        raise UserError(f"{reuse.file}: no such file; expected the weights that runs.{name} takes, as seen from {Path.cwd()}")
+    return Recipe(
+        f"import-{name}",
+        IMPORT,
+        f"import-weights --run {name}",
+        f"Import the weights of {name}",
+        layout.run(name) / "record.json",
+        {"data": _data(layout, name), "published": [reuse.file] if reuse.file else []},
+        {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]},
+        ("published_weights",),
+        (),
+        {"run": layout.preset.runs[name]},
+    )
 
 
 def sample(layout: Layout, name: str, k: int) -> Recipe:

@@ -84,6 +84,8 @@ def jobs(layout: Layout) -> Iterator[Job]:
             yield Job(recipe.command, files, (preset.runs | preset.features)[names[0]].training.steps)
         elif verb == "sample":
             yield Job(f"sample {names[0]} {names[-1]}/{preset.samples[names[0]].shards}", files)
+        elif verb == "import-weights":
+            yield Job(f"import {names[-1]}", files)
         elif verb in ("prepare", "measure"):
             yield Job(recipe.command, files)
 

@@ -89,9 +89,9 @@ def metrics_of(layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
 
 
 def timings_of(records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """What was so when each network was trained and each shard drawn: seconds, hardware, commit."""
+    """What was so when each network was trained or imported and each shard drawn: seconds, hardware, commit."""
     keys = ("parameters", "images", "imported", "seconds", "hardware", "commit")
-    kinds = ("train-", "sample-")
+    kinds = ("train-", "import-", "sample-")
     return {job: {key: record[key] for key in keys if key in record} for job, record in records.items() if job.startswith(kinds)}
 
 
@@ -138,7 +138,8 @@ def summary(layout: Layout, claims: pd.DataFrame, artifacts: pd.DataFrame, timin
     lines += ["## Not made", "", f"{len(missing)} of {len(artifacts)} numbered tables and figures; artifacts.csv says what each needs.", ""]
     lines += ["## What ran", "", "| job | seconds | images | hardware | commit |", "|---|---|---|---|---|"]
     for job, fact in timings.items():
-        lines.append(f"| {job} | {fact['seconds']:.0f} | {fact.get('images', '')} | {fact['hardware']} | {fact['commit']} |")
+        taken = f" (of {fact['imported']['from']}, sha256 `{fact['imported']['sha256'][:8]}`)" if "imported" in fact else ""
+        lines.append(f"| {job}{taken} | {fact['seconds']:.0f} | {fact.get('images', '')} | {fact['hardware']} | {fact['commit']} |")
     return "\n".join(lines) + "\n"
 
 

@@ -75,9 +75,11 @@ def stages(layout: Layout, path: Path) -> dict[str, Any]:
     rest = {name: stage for name, stage in known.get("stages", {}).items() if not name.startswith(f"{layout.name}-")} | mine
     used = {dep for stage in rest.values() for dep in stage["deps"]}
     kept = {name: stage for name, stage in rest.items() if not name.startswith("data-") or next(iter(stage["outs"][0])) in used}
-    curves = {"x": "step", "y": {f"{results}/runs/{run}/history.csv": "loss" for run in layout.preset.runs}}
+    trained = [run for run, options in layout.preset.runs.items() if not options.reuse]
+    curves = {"x": "step", "y": {f"{results}/runs/{run}/history.csv": "loss" for run in trained}}
     plots = [plot for plot in known.get("plots", []) if not next(iter(plot)).startswith(f"{layout.name}:")]
-    return {"stages": dict(sorted(kept.items())), "plots": [*plots, {f"{layout.name}: training loss": curves}]}
+    plots += [{f"{layout.name}: training loss": curves}] if trained else []
+    return {"stages": dict(sorted(kept.items())), "plots": plots}
 
 
 def dump(content: dict[str, Any]) -> str:

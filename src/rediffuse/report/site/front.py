@@ -66,7 +66,10 @@ def _facts(layout: Layout, records: dict[str, dict[str, Any]]) -> Facts:
     pinned = {name: version for record in records.values() for name, version in record["pins"].items()}
     then = {name: version for record in records.values() for name, version in record["libraries"].items()}
     data = [read_json(layout.dataset(name) / "dataset.json", f"rediffuse prepare {name}") | {"called": name} for name in preset.datasets]
-    networks = [{"name": name, "chosen": options} | records[f"train-{name}"] for name, options in (preset.runs | preset.features).items()]
+    networks = [
+        {"name": name, "chosen": options} | records[recipes.train(layout, name).job]
+        for name, options in (preset.runs | preset.features).items()
+    ]
     return Facts(
         data,
         networks,
