@@ -21,10 +21,12 @@ from rediffuse.config.ddpm import DDPM, LikelihoodTable
 from rediffuse.config.papers import Papers
 from rediffuse.config.runs import (
     Binomial,
+    FeatureNetwork,
     Features,
     Fixed,
     Gaussian,
     Harmonic,
+    InceptionFeatures,
     Learned,
     Linear,
     LogSpaced,
@@ -73,6 +75,7 @@ __all__ = [
     "DenoisingFigure",
     "Digits",
     "Entropies",
+    "FeatureNetwork",
     "Features",
     "Fixed",
     "Folder",
@@ -81,6 +84,7 @@ __all__ = [
     "Harmonic",
     "Heartbeat",
     "Images",
+    "InceptionFeatures",
     "InpaintingFigure",
     "Learned",
     "LikelihoodTable",

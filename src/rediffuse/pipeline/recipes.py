@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rediffuse import provenance, revisions, weeklies
-from rediffuse.config import NPZ, Folder, Options
+from rediffuse.config import NPZ, Folder, InceptionFeatures, Options
 from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder, npz
 from rediffuse.papers import ledger
@@ -118,7 +118,7 @@ def prepare(layout: Layout, name: str) -> Recipe:
 
 
 def train(layout: Layout, name: str) -> Recipe:
-    """A network: a diffusion run, or a feature extractor."""
+    """A network: a diffusion run, or a feature extractor; Inception's weights are taken, not trained."""
     options = (layout.preset.runs | layout.preset.features)[name]
     outputs = {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]}
     rule, record, inputs = (
@@ -126,7 +126,9 @@ def train(layout: Layout, name: str) -> Recipe:
         layout.run(name) / "record.json",
         {"data": _data(layout, name)},
     )
-    return Recipe(f"train-{name}", rule, f"train {name}", f"Train {name}", record, inputs, outputs, ("runs",), (), {"run": options})
+    taken = isinstance(options, InceptionFeatures)
+    modules, libraries = (("inception_weights",), ("torch-fidelity",)) if taken else (("runs",), ())
+    return Recipe(f"train-{name}", rule, f"train {name}", f"Train {name}", record, inputs, outputs, modules, libraries, {"run": options})
 
 
 def sample(layout: Layout, name: str, k: int) -> Recipe:
@@ -150,7 +152,8 @@ def sample(layout: Layout, name: str, k: int) -> Recipe:
 
 def measure(layout: Layout, paper: str, artifact: str) -> Recipe:
     """The numbers, and the arrays that are drawn, of a table or figure."""
-    makes = MAKES[paper][artifact]
+    makes, options = MAKES[paper][artifact], _options(layout, paper, artifact)
+    on_inception = getattr(options.get(artifact), "features", None) == InceptionFeatures.name
     inputs = _measured_on(layout, paper, artifact) | {"after": [layout.artifact(paper, name) for name in makes.after]}
     return Recipe(
         f"{paper}-measure-{artifact}",
@@ -161,8 +164,8 @@ def measure(layout: Layout, paper: str, artifact: str) -> Recipe:
         inputs,
         {"measured": _measured(layout, paper, artifact)},
         (f"papers.{paper}.{makes.by}",),
-        ("scikit-learn", "scipy"),
-        _options(layout, paper, artifact),
+        ("scikit-learn", "scipy", *["torch-fidelity"] * on_inception),
+        options,
     )
 
 
@@ -328,9 +331,10 @@ def published(paper: str, name: str) -> Path:
 
 
 def _data(layout: Layout, *runs: str) -> list[Path]:
-    """The prepared data of networks."""
+    """The prepared data of networks; Inception has none."""
     networks = layout.preset.runs | layout.preset.features
-    folders = dict.fromkeys(layout.dataset(networks[run].dataset) for run in runs)
+    named = [options.dataset for run in runs if not isinstance(options := networks[run], InceptionFeatures)]
+    folders = dict.fromkeys(map(layout.dataset, named))
     return [path / name for path in folders for name in ("arrays.npz", "dataset.json")]
 
 
