@@ -77,7 +77,7 @@ class _Counting:
     def __init__(self, layout: Layout, paper: str, artifact: str):
         self.layout = layout
         self.paper: Any = getattr(layout.preset.papers, paper)
-        self.options: Any = getattr(self.paper, artifact)
+        self.options: Any = getattr(self.paper, artifact, None)
 
     def T(self, run: str) -> int:
         return self.layout.preset.runs[run].process.T
