@@ -10,9 +10,11 @@ import pytest
 import tiny
 import torch
 from tiny import rediffuse, refused
+from torch import nn
 from witness import cifar10
 
 from rediffuse.config import UNetOptions
+from rediffuse.config.preset import Preset
 from rediffuse.networks.mlp import MLP
 from rediffuse.networks.multiscale import MultiScale
 from rediffuse.networks.rbf import NormalisedRBF
@@ -68,6 +70,26 @@ def test_a_measurement_asks_networks_as_often_as_planned(
     measurement(paper, artifact)(layout, CPU)
     assert evaluated["all"] == sum(calls.images for calls in work.measurement(layout, paper, artifact))
     assert artifact in asked(layout, paper)
+
+
+@pytest.mark.parametrize(("paper", "artifact"), [*work.FEATURES])
+def test_a_measurement_asks_inception_for_as_many_images_as_planned(
+    paper: str, artifact: str, tiny_results: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted where a classifier of ours is asked in its place: the calls are the same."""
+    layout = in_tree(tiny_results, paper, monkeypatch)
+    monkeypatch.setattr("rediffuse.files.write_bytes", lambda *_: None)  # the tree is shared
+    counted: Counter[str] = Counter()
+    with nn.modules.module.register_module_forward_hook(
+        lambda module, _, out: counted.update(all=len(out)) if isinstance(module, nn.Flatten) else None
+    ):
+        measurement(paper, artifact)(layout, CPU)
+    asked = tiny.preset(
+        tiny.ALONE[paper] | {"features.inception": {"kind": "inception"}, f"papers.{paper}.{artifact}.features": "inception"}
+    )
+    planned = work.measurement(replace(layout, preset=Preset.model_validate(asked)), paper, artifact)
+    assert counted["all"] == sum(calls.images for calls in planned if calls.kind == "features")
+    assert work.measurement(layout, paper, artifact) == [calls for calls in planned if calls.kind != "features"]
 
 
 @pytest.mark.parametrize("name", ["plain", "sweep", "whole", "released"])
