@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import inception
 import numpy as np
 import pytest
 import tiny
@@ -43,12 +44,16 @@ def test_the_cifar10_preset_is_the_published_setting() -> None:
     assert {samples.tau for samples in sweeps} == {"quadratic"}
 
 
-def test_no_preset_shows_a_distance_that_could_be_taken_for_inceptions() -> None:
-    """Until Inception's features are there, CIFAR-10's tables of FID are left out."""
-    papers = load_preset(SHIPPED / "cifar10.yaml").papers
-    assert papers.ddpm and papers.ddim
-    left_out = (papers.ddpm.table1, papers.ddpm.table2, papers.ddpm.conventions, papers.ddim.table1, papers.ddim.frontier)
-    assert left_out == (None,) * 5
+def test_the_cifar10_presets_distances_are_the_published_protocols() -> None:
+    """Every distance and score is on Inception's features; those beside a published number are of 50,000 samples."""
+    preset = load_preset(SHIPPED / "cifar10.yaml")
+    ddpm, ddim = preset.papers.ddpm, preset.papers.ddim
+    assert ddpm and ddim and {*preset.features} == {"inception"}
+    assert ddpm.table1 and ddpm.conventions and ddim.table1 and ddim.frontier and ddpm.table2 is None
+    objectives = {preset.runs[preset.samples[name].run].objective for name in ddpm.table1.samples}
+    assert (objectives, ddpm.conventions.draws) == ({"simple", "bound"}, 50_000)
+    simple, bound = (preset.runs[name].model_dump() for name in ("cifar10", "cifar10-bound"))
+    assert bound == simple | {"objective": "bound"}
 
 
 def test_the_mnist_preset_scores_as_many_samples_as_training_images() -> None:
@@ -68,14 +73,15 @@ def shrunk(name: str) -> dict[str, Any]:
     raw = YAML(typ="safe", pure=True).load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
     raw["datasets"] = {f"few-{key}": data | {"train": 60, "test": 20} for key, data in raw["datasets"].items()}
     papers = raw["papers"]
-    for block in [*raw["runs"].values(), *raw["features"].values(), *filter(None, [papers["ddpm"].get("table2")])]:
+    classifiers = [block for block in raw["features"].values() if "training" in block]
+    for block in [*raw["runs"].values(), *classifiers, *filter(None, [papers["ddpm"].get("table2")])]:
         block["dataset"] = f"few-{block['dataset']}"
         block["training"] = block["training"] | {"steps": 10, "batch": 4, "ema_decay": 0.5}
         if "process" in block:
             block["process"] = block["process"] | {"T": T}
             block["network"] = NETWORKS[block["network"]["kind"]]
-    for classifier in raw["features"].values():
-        classifier["width"] = 1
+        if "width" in block:
+            block["width"] = 1
     for samples in raw["samples"].values():
         samples |= {"n": 40, "chunk": 20, "shards": 2} | ({"steps": shorter(samples["steps"])} if "steps" in samples else {})
     for artifact, block in [each for blocks in papers.values() for each in blocks.items()]:
@@ -104,6 +110,9 @@ def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(downloads, "arrays", made_up)
     monkeypatch.chdir(tmp_path)
+    if name == "cifar10":
+        inception.made_up(monkeypatch)
+        inception.narrow(monkeypatch)
     path = tiny.write(tmp_path / "few.yaml", shrunk(name))
     layout = Layout("few", load_preset(path))
     preset = layout.preset
@@ -117,4 +126,7 @@ def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         commands.append(f"claims {paper}")
     for command in [*commands, "report"]:
         assert tiny.rediffuse(*command.split(), "--preset", "few.yaml") == 0, command
+    if name == "cifar10":
+        table = (tmp_path / "results/few/ddpm/table1.md").read_text(encoding="utf-8")
+        assert "Inception's features" in table and "The scales differ" in table, "n is not the published one"
     assert "few-" in (tmp_path / "results/few/summary.md").read_text(encoding="utf-8")
