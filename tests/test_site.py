@@ -74,7 +74,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
         patch.chdir(tmp_path_factory.mktemp("site"))
         patch.setattr("rediffuse.provenance.commit", lambda: "0" * 10)
         patch.setattr(moving, "MOVING", {"ddim": {"fig4": lambda layout: MOVES}})
-        made = Layout("tiny", load_preset(tiny.write(Path("tiny.yaml"), tiny.preset())))
+        made = Layout("tiny", load_preset(tiny.write(Path("tiny.yaml"), tiny.preset({"features.inception": {"kind": "inception"}}))))
         for recipe in recipes.before_report(made):
             with recorded(recipe, made.name) as more:
                 more |= {"parameters": 1234, "images": 160}
@@ -147,6 +147,7 @@ def test_the_front_page_has_every_claim_and_every_figure(layout: Layout) -> None
         assert set(re.findall(rf'href="{paper}\.html#(\w+)">\s*<span class="thumb">', text)) == {*drawn}
     assert "1 &lt; 2 &amp; 3" in text and "1 < 2" not in text, "generated text is no markup"
     assert "1,234" in text and "a data set" in text and "torch" in text
+    assert '<td>ImageNet</td><td lang="en">inception</td>' in text and '<td lang="en">classifier</td>' in text
 
 
 def test_a_papers_page_has_every_artifact_in_the_papers_order(layout: Layout) -> None:
