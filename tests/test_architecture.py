@@ -14,7 +14,7 @@ FLOORS = [
     {"device", "gpus", "hub", "parallel", "resume"},
     {"processes", "networks", "datasets"},
     {"samplers"},
-    {"training", "build", "runs", "sampling", "model", "published_weights", "metrics"},
+    {"training", "build", "runs", "sampling", "model", "published_weights", "inception_weights", "metrics"},
     {"papers"},
     {"pipeline"},
     {"figures", "report", "plan"},

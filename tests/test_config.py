@@ -215,6 +215,23 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         )
         for source in ("", "name", "owner/name/more", "../name", "owner/..", "owner/name@../x", "owner/name@", "file.pt", "https://a/b")
     },
+    "a classifier that is called Inception": (
+        {"features.inception": tiny.PRESET["features"]["classifier"]},
+        "features.inception.kind: found 'classifier'; expected inception where the name is inception, and only there",
+    ),
+    "Inception by another name": (
+        {"features.other": {"kind": "inception"}},
+        "features.other.kind: found 'inception'; expected inception where the name is inception, and only there",
+    ),
+    "features of no kind": (
+        {"features.other": {"kind": "vgg"}},
+        "features.other.kind: found 'vgg'; expected 'classifier', 'inception'",
+    ),
+    "features that are no block": ({"features.other": 3}, "features.other: found 3; expected keys with values"),
+    "options of a training for Inception": (
+        {"features.inception": {"kind": "inception", "width": 8}},
+        "features.inception.width: unknown key; expected one of kind",
+    ),
     "features on no data set": (
         {"features.classifier.dataset": "mnist"},
         "features.classifier.dataset: found 'mnist'; expected one of digits, ink",

@@ -135,6 +135,19 @@ def test_a_convention_changes_what_it_says_and_nothing_else(layout: Layout) -> N
     assert set(table["row"]) == {conventions.PUBLISHED, conventions.NO_CLIP, conventions.OTHER, conventions.TRUNCATED}
 
 
+def test_conventions_are_the_same_however_many_samples_are_drawn_at_a_time(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the published 50,000 they fit no memory together."""
+    drawn, measured, sample = list[int](), list[pd.DataFrame](), ancestral.sample
+    monkeypatch.setattr(conventions, "CHUNK", 4)
+    monkeypatch.setattr(conventions, "write", lambda path, table: measured.append(table))
+    monkeypatch.setattr(ancestral, "sample", lambda denoiser, x, noise: drawn.append(len(x)) or sample(denoiser, x, noise))
+    conventions.conventions(layout, CPU)
+    assert drawn == 3 * [4, 4, 2]
+    whole = tables.read(layout.artifact("ddpm", "conventions.csv"), "")
+    assert measured[0]["value"].tolist() == pytest.approx(whole["value"].tolist(), rel=1e-3)
+    assert measured[0]["n"].tolist() == whole["n"].tolist()
+
+
 def test_truncation_is_half_a_level_darker_than_rounding() -> None:
     x = np.linspace(-1, 1, 100_001)
     cut = conventions.truncated(x, 2 / 255, -1.0, 256).astype(float)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import inception
 import numpy as np
 import pytest
 import tiny
@@ -23,6 +24,8 @@ from rediffuse.presets import SHIPPED, load_preset
 from rediffuse.published_weights import names_in_diffusers
 
 T = 20
+KEPT = 100_000
+"""Steps of the published training for one of these."""
 LESS = {"n": 12, "strata": 4, "draws": 10, "rows": 4, "columns": 4, "centres": 20, "validation": 10, "kmeans": 5, "repeats": 1}
 NETWORKS = {"unet": tiny.UNET, "multi-scale": tiny.CONV | {"dense_units": 4, "dense_layers": 1}}
 
@@ -42,7 +45,7 @@ def test_the_cifar10_preset_is_the_published_setting() -> None:
         "clip": 1.0,
         "flip": True,
     }
-    assert told == published | {"keep": [], "seed": 0}
+    assert told == published | {"keep": [600_000, 700_000], "seed": 0}
     assert (run.process.T, run.predicts, run.variance, run.objective) == (1000, "eps", "fixed-large", "simple")
     assert (run.network.dropout, run.network.attention) == (0.1, [16])
     assert {samples.n for samples in preset.samples.values()} == {50_000}
@@ -51,24 +54,28 @@ def test_the_cifar10_preset_is_the_published_setting() -> None:
     assert {samples.tau for samples in sweeps} == {"quadratic"}
 
 
-def test_no_preset_shows_a_distance_that_could_be_taken_for_inceptions() -> None:
-    """Until Inception's features are there, CIFAR-10's tables of FID are left out."""
-    papers = load_preset(SHIPPED / "cifar10.yaml").papers
-    assert papers.ddpm and papers.ddim
-    published = load_preset(SHIPPED / "cifar10-published.yaml").papers.ddim
-    assert published and (published.table1, published.frontier) == (None, None)
-    left_out = (papers.ddpm.table1, papers.ddpm.table2, papers.ddpm.conventions, papers.ddim.table1, papers.ddim.frontier)
-    assert left_out == (None,) * 5
+def test_the_cifar10_presets_distances_are_the_published_protocols() -> None:
+    """Every distance and score is on Inception's features; those beside a published number are of 50,000 samples."""
+    preset = load_preset(SHIPPED / "cifar10.yaml")
+    ddpm, ddim = preset.papers.ddpm, preset.papers.ddim
+    assert ddpm and ddim and {*preset.features} == {"inception"}
+    assert ddpm.table1 and ddpm.conventions and ddim.table1 and ddim.frontier and ddpm.table2 is None
+    objectives = {preset.runs[preset.samples[name].run].objective for name in ddpm.table1.samples}
+    assert (objectives, ddpm.conventions.draws) == ({"simple", "bound"}, 50_000)
+    simple, bound = (preset.runs[name].model_dump() for name in ("cifar10", "cifar10-bound"))
+    assert bound == simple | {"objective": "bound"}
 
 
 def test_the_preset_of_published_weights_has_the_network_and_the_samples_of_the_one_that_trains() -> None:
     ours, published = (load_preset(SHIPPED / f"{name}.yaml") for name in ("cifar10", "cifar10-published"))
     run = published.runs["cifar10"]
     assert run.reuse and run.reuse.weights == "google/ddpm-cifar10-32"
-    assert run.model_copy(update={"reuse": None}) == ours.runs["cifar10"]
-    assert published.samples == ours.samples
-    ours_of_ddim, theirs = (preset.papers.ddim.model_dump(exclude={"fig5"}) for preset in (ours, published) if preset.papers.ddim)
-    assert ours_of_ddim == theirs
+    trained = ours.runs["cifar10"]
+    assert run.model_copy(update={"reuse": None}) == trained.model_copy(update={"training": run.training})
+    assert run.training.model_copy(update={"keep": [600_000, 700_000]}) == trained.training
+    of_last = {name for name, samples in ours.samples.items() if samples.run == "cifar10" and samples.step is None}
+    assert published.samples == {name: ours.samples[name] for name in of_last}
+    assert published.papers.ddim == ours.papers.ddim
 
 
 def test_the_mnist_preset_scores_as_many_samples_as_training_images() -> None:
@@ -158,18 +165,20 @@ def shrunk(name: str) -> dict[str, Any]:
     raw = YAML(typ="safe", pure=True).load((SHIPPED / f"{name}.yaml").read_text(encoding="utf-8"))
     raw["datasets"] = {f"few-{key}": data | {"train": 60, "test": 20} for key, data in raw["datasets"].items()}
     papers = raw["papers"]
-    features = raw.get("features", {}).values()
-    for block in [*raw["runs"].values(), *features, *filter(None, [papers.get("ddpm", {}).get("table2")])]:
+    classifiers = [block for block in raw.get("features", {}).values() if "training" in block]
+    for block in [*raw["runs"].values(), *classifiers, *filter(None, [papers.get("ddpm", {}).get("table2")])]:
         block["dataset"] = f"few-{block['dataset']}"
-        block["training"] = block["training"] | {"steps": 10, "batch": 4, "ema_decay": 0.5}
+        kept = [step // KEPT for step in block["training"].get("keep", [])]
+        block["training"] = block["training"] | {"steps": 10, "batch": 4, "ema_decay": 0.5} | ({"keep": kept} if kept else {})
         if "process" in block:
             block["process"] = block["process"] | {"T": T}
             block["network"] = NETWORKS[block["network"]["kind"]]
         if "reuse" in block:
             block["reuse"] = {"weights": "few.safetensors"}
-    for classifier in features:
-        classifier["width"] = 1
+        if "width" in block:
+            block["width"] = 1
     for samples in raw["samples"].values():
+        samples |= {"step": samples["step"] // KEPT} if "step" in samples else {}
         samples |= {"n": 40, "chunk": 20, "shards": 2} | ({"steps": shorter(samples["steps"])} if "steps" in samples else {})
     for artifact, block in [each for blocks in papers.values() for each in blocks.items()]:
         block |= {key: value for key, value in LESS.items() if key in block}
@@ -203,6 +212,9 @@ def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(downloads, "arrays", made_up)
     monkeypatch.chdir(tmp_path)
+    if name == "cifar10":
+        inception.made_up(monkeypatch)
+        inception.narrow(monkeypatch)
     path = tiny.write(tmp_path / "few.yaml", shrunk(name))
     layout = Layout("few", load_preset(path))
     preset = layout.preset
@@ -219,4 +231,7 @@ def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         commands.append(f"claims {paper}")
     for command in [*commands, "report"]:
         assert tiny.rediffuse(*command.split(), "--preset", "few.yaml") == 0, command
+    if name == "cifar10":
+        table = (tmp_path / "results/few/ddpm/table1.md").read_text(encoding="utf-8")
+        assert "Inception's features" in table and "The scales differ" in table, "n is not the published one"
     assert "few-" in (tmp_path / "results/few/summary.md").read_text(encoding="utf-8")

@@ -10,9 +10,12 @@ import pytest
 import tiny
 import torch
 from tiny import rediffuse, refused
+from torch import nn
 from witness import cifar10
 
-from rediffuse.config import UNetOptions
+from rediffuse.config import InceptionFeatures, UNetOptions
+from rediffuse.config.preset import Preset
+from rediffuse.inception_weights import DATA
 from rediffuse.networks.mlp import MLP
 from rediffuse.networks.multiscale import MultiScale
 from rediffuse.networks.rbf import NormalisedRBF
@@ -70,6 +73,26 @@ def test_a_measurement_asks_networks_as_often_as_planned(
     assert artifact in asked(layout, paper)
 
 
+@pytest.mark.parametrize(("paper", "artifact"), [*work.FEATURES])
+def test_a_measurement_asks_inception_for_as_many_images_as_planned(
+    paper: str, artifact: str, tiny_results: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counted where a classifier of ours is asked in its place: the calls are the same."""
+    layout = in_tree(tiny_results, paper, monkeypatch)
+    monkeypatch.setattr("rediffuse.files.write_bytes", lambda *_: None)  # the tree is shared
+    counted: Counter[str] = Counter()
+    with nn.modules.module.register_module_forward_hook(
+        lambda module, _, out: counted.update(all=len(out)) if isinstance(module, nn.Flatten) else None
+    ):
+        measurement(paper, artifact)(layout, CPU)
+    asked = tiny.preset(
+        tiny.ALONE[paper] | {"features.inception": {"kind": "inception"}, f"papers.{paper}.{artifact}.features": "inception"}
+    )
+    planned = work.measurement(replace(layout, preset=Preset.model_validate(asked)), paper, artifact)
+    assert counted["all"] == sum(calls.images for calls in planned if calls.kind == "features")
+    assert work.measurement(layout, paper, artifact) == [calls for calls in planned if calls.kind != "features"]
+
+
 @pytest.mark.parametrize("name", ["plain", "sweep", "whole", "released"])
 def test_a_shard_asks_its_network_as_often_as_planned(
     name: str, tiny_results: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, evaluated: Counter[str]
@@ -91,6 +114,17 @@ def test_flops_are_those_of_the_same_network_in_diffusers() -> None:
     run = layout.preset.runs["digits"].model_copy(update={"network": UNetOptions(kind="unet")})
     about = replace(data_of(layout, "digits").about, shape=(3, 32, 32))
     assert rates.size_of(rates.build(run, about, CPU), (3, 32, 32), CPU) == rates.size_of(cifar10().eval(), (3, 32, 32), CPU)
+
+
+def test_inceptions_images_have_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a plan that is measured, not only by FLOPs."""
+    monkeypatch.setattr(rates, "ENOUGH", 0.01)
+    options = InceptionFeatures(kind="inception")
+    network = rates.build(options, DATA, CPU)
+    size = rates.size_of(network, DATA.shape, CPU)
+    assert (size.parameters, round(size.flops / 1e9, 1)) == (23_850_960, 11.4)
+    ((images, seconds),) = rates.curve(options, DATA, network, "features", 50, CPU).points
+    assert images == 1 and seconds > 0
 
 
 def test_a_curve_is_its_points_and_lines_between_them_and_then_proportional() -> None:

@@ -74,7 +74,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
         patch.chdir(tmp_path_factory.mktemp("site"))
         patch.setattr("rediffuse.provenance.commit", lambda: "0" * 10)
         patch.setattr(moving, "MOVING", {"ddim": {"fig4": lambda layout: MOVES}})
-        taken = {"runs.digits.reuse": {"weights": "some/unet"}}
+        taken = {"runs.digits.reuse": {"weights": "some/unet"}, "features.inception": {"kind": "inception"}}
         made = Layout("tiny", load_preset(tiny.write(Path("tiny.yaml"), tiny.preset(taken))))
         for recipe in recipes.before_report(made):
             with recorded(recipe, made.name) as more:
@@ -152,6 +152,7 @@ def test_the_front_page_has_every_claim_and_every_figure(layout: Layout) -> None
     assert "1,234" in text and "a data set" in text and "torch" in text
     assert re.search(r"<code>digits</code>, .*imported from.*导入自.* <code>some/unet</code>", text)
     assert "| import-digits (of some/unet, sha256 `01234567`) |" in (layout.results / "summary.md").read_text(encoding="utf-8")
+    assert '<td>ImageNet</td><td lang="en">inception</td>' in text and '<td lang="en">classifier</td>' in text
 
 
 def test_a_papers_page_has_every_artifact_in_the_papers_order(layout: Layout) -> None:

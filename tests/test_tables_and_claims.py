@@ -81,6 +81,16 @@ def test_a_distance_on_features_of_our_own_is_never_comparable() -> None:
     assert not table["comparable"].any()
 
 
+@pytest.mark.parametrize(
+    ("features", "n", "comparable"), [("inception", 50_000, True), ("inception", 49_984, False), ("own", 50_000, False)]
+)
+def test_a_distance_is_comparable_on_inceptions_features_and_at_the_published_n(features: str, n: int, comparable: bool) -> None:
+    measured = sweep({10: [1, 2, 3, 4, 5]}, dataset="CIFAR-10").assign(features=features, n=n)
+    table = tables.beside(measured, tables.published("ddim", "published_table1"), ["steps", "eta"], {"CIFAR-10": "CIFAR-10"})
+    assert set(table[table["value"].notna() & table["published"].notna()]["comparable"]) == {comparable}
+    assert tables.against(table).startswith("Data, features and n are the published ones") == comparable
+
+
 def test_a_data_set_that_is_the_published_one_by_definition_is_comparable() -> None:
     """Under another name, and only where there is a number on both sides."""
     about = {"dataset": "beat", "run": "r", "unit": "bits/sequence", "sd": 0.1, "n": 9}

@@ -10,6 +10,7 @@ from rediffuse.config import (
     Features,
     Gaussian,
     Harmonic,
+    InceptionFeatures,
     Learned,
     Linear,
     LogSpaced,
@@ -21,6 +22,7 @@ from rediffuse.config import (
 )
 from rediffuse.errors import UserError
 from rediffuse.networks.classifier import Classifier
+from rediffuse.networks.inception import Inception
 from rediffuse.networks.mlp import MLP
 from rediffuse.networks.multiscale import MultiScale
 from rediffuse.networks.rates import LearnedRates
@@ -143,6 +145,11 @@ def build_classifier(features: Features, shape: tuple[int, ...], classes: int | 
     if len(shape) != 3 or shape[1] % 4 or classes is None:
         raise UserError(f"data set {features.dataset}: found shape {shape}, classes {classes}; expected labelled images, R divisible by 4")
     return Classifier(shape[1], shape[0], classes, features.width)
+
+
+def build_features(options: Features | InceptionFeatures, about: About) -> Classifier | Inception:
+    """The network whose features measure samples, untrained. Raises UserError as `build_classifier` does."""
+    return Inception() if isinstance(options, InceptionFeatures) else build_classifier(options, about.shape, about.classes)
 
 
 def decoder(process: GaussianProcess, about: About) -> Decoder:

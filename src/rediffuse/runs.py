@@ -18,16 +18,18 @@ from rediffuse.build import (
     binomial_denoiser,
     build_binomial,
     build_classifier,
+    build_features,
     build_network,
     build_process,
     diffusion_loss,
     gaussian_denoiser,
 )
-from rediffuse.config import Binomial, Features, Run
+from rediffuse.config import Binomial, Features, InceptionFeatures, Run
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.errors import DivergedError, UserError
 from rediffuse.files import held, read_bytes, safetensors_digest, safetensors_header, sha256, write_bytes, write_text
 from rediffuse.networks.classifier import Classifier
+from rediffuse.networks.inception import Inception
 from rediffuse.networks.rates import LearnedRates
 from rediffuse.processes.binomial import BinomialDenoiser, BinomialProcess
 from rediffuse.processes.denoiser import Denoiser, Reverse, WithEdge
@@ -36,7 +38,7 @@ from rediffuse.provenance import code
 from rediffuse.training import Loss, Trained, TrainingDivergedError, train
 
 MADE_BY = "rediffuse train"
-Kind = TypeVar("Kind", Run, Features)
+Kind = TypeVar("Kind", Run, Features | InceptionFeatures)
 
 
 # --- training ---
@@ -175,10 +177,10 @@ def load_run(path: Path, device: torch.device, expected: Run, step: int | None =
     return LoadedRun(run, about, process.to(device), devices.place(network, device))
 
 
-def load_features(path: Path, device: torch.device, expected: Features) -> Classifier:
-    """The classifier in a weights file. Raises UserError as `load_run` does."""
+def load_features(path: Path, device: torch.device, expected: Features | InceptionFeatures) -> Classifier | Inception:
+    """The classifier, or Inception, in a weights file. Raises UserError as `load_run` does."""
     features, about, tensors = _read(path, expected)
-    network = build_classifier(features, about.shape, about.classes)
+    network = build_features(features, about)
     _fill(network, tensors, path)
     devices.place(network, device).eval()
     return network

@@ -28,6 +28,7 @@ from rediffuse.errors import DivergedError, UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rediffuse.config import InceptionFeatures
     from rediffuse.paths import Layout
     from rediffuse.pipeline.recipes import Recipe
 
@@ -56,12 +57,14 @@ def train(
 ) -> None:
     """Train a network; writes its averaged weights, its history and how long it took to results/PRESET/runs/NAME/.
 
+    Inception is not trained: its weights are taken from data/raw/, or downloaded to there.
+
     In several processes, each with its part of every batch: torchrun --standalone --nproc-per-node N -m rediffuse.cli train NAME.
     """
     layout = layout_of(preset)
     networks = layout.preset.runs | layout.preset.features
     known("run", name, networks)
-    from rediffuse.config import Run
+    from rediffuse.config import InceptionFeatures, Run
 
     options = networks[name]
     if isinstance(options, Run) and options.reuse:
@@ -75,6 +78,11 @@ def train(
     from rediffuse.pipeline.records import recorded
     from rediffuse.runs import train_features, train_run
 
+    if isinstance(options, InceptionFeatures):
+        with parallel.group():
+            if parallel.rank() == 0:
+                _take(layout, name, options)
+        return
     data = load(layout.dataset(options.dataset))
     make: Any = train_run if isinstance(options, Run) else train_features
     with parallel.group(), ExitStack() as stack:
@@ -87,6 +95,16 @@ def train(
         about["seconds"] = round(trained.seconds, 2)
         if parallel.size() > 1:
             about["processes"] = parallel.size()
+
+
+def _take(layout: "Layout", name: str, options: "InceptionFeatures") -> None:
+    """Published weights in the place of a training."""
+    from rediffuse.inception_weights import take
+    from rediffuse.pipeline import recipes
+    from rediffuse.pipeline.records import recorded
+
+    with recorded(recipes.train(layout, name), layout.name) as about:
+        about |= {"parameters": take(options, layout.run(name)), "images": 0, "imported": "torch-fidelity"}
 
 
 @app.command()

@@ -22,10 +22,12 @@ from rediffuse.config.ddpm import DDPM, LikelihoodTable
 from rediffuse.config.papers import Papers
 from rediffuse.config.runs import (
     Binomial,
+    FeatureNetwork,
     Features,
     Fixed,
     Gaussian,
     Harmonic,
+    InceptionFeatures,
     Learned,
     Linear,
     LogSpaced,
@@ -76,6 +78,7 @@ __all__ = [
     "DenoisingFigure",
     "Digits",
     "Entropies",
+    "FeatureNetwork",
     "Features",
     "Fixed",
     "Folder",
@@ -84,6 +87,7 @@ __all__ = [
     "Harmonic",
     "Heartbeat",
     "Images",
+    "InceptionFeatures",
     "InpaintingFigure",
     "Learned",
     "LikelihoodTable",

@@ -6,13 +6,13 @@ from typing import Any
 from rediffuse.config.base import Name, Options, wrong
 from rediffuse.config.data import Dataset, DeadLeaves, Images, PatchOptions
 from rediffuse.config.ddpm import CELL
-from rediffuse.config.runs import Binomial, Features, MultiScaleOptions, Run
+from rediffuse.config.runs import Binomial, FeatureNetwork, Features, MultiScaleOptions, Run
 from rediffuse.config.samples import Samples
 
 
 class Catalogue(Options):
     datasets: dict[Name, Dataset]
-    features: dict[Name, Features] = {}
+    features: dict[Name, FeatureNetwork] = {}
     """Networks for Frechet distance and inception score."""
     runs: dict[Name, Run]
     """Trained networks."""
@@ -43,7 +43,9 @@ class Catalogue(Options):
         return data.standardise if isinstance(data, Images) else data.kind != "heartbeat"
 
     def check_features(self, key: str, name: str, run: str) -> None:
-        named(key, name, {name: f for name, f in self.features.items() if f.dataset == self.runs[run].dataset})
+        """That features are of the run's own data, or Inception's."""
+        data = self.runs[run].dataset
+        named(key, name, {name: f for name, f in self.features.items() if not isinstance(f, Features) or f.dataset == data})
 
     def check_steps(self, key: str, steps: list[int], run: str) -> None:
         T = self.runs[run].process.T

@@ -11,7 +11,7 @@ from rediffuse.config.ddim_fits import ddim_fits
 from rediffuse.config.ddpm import ParametrisationTable
 from rediffuse.config.ddpm_fits import ddpm_fits
 from rediffuse.config.papers import Papers
-from rediffuse.config.runs import Binomial, MLPOptions, MultiScaleOptions, RBFOptions, Run, UNetOptions
+from rediffuse.config.runs import Binomial, Features, InceptionFeatures, MLPOptions, MultiScaleOptions, RBFOptions, Run, UNetOptions
 from rediffuse.config.samples import SweepSamples
 from rediffuse.config.sohl2015_fits import sohl2015_fits
 
@@ -45,13 +45,16 @@ class Preset(Catalogue):
                 raise wrong("datasets", name, f"another name: {name} is said only of the whole of it")
 
     def _check_runs(self) -> None:
-        for name, run in (self.runs | self.features).items():
-            block = "runs" if name in self.runs else "features"
-            labelled = {name: data for name, data in self.datasets.items() if isinstance(data, Images) and data.labelled}
-            named(f"{block}.{name}.dataset", run.dataset, self.datasets if isinstance(run, Run) else labelled)
-            if isinstance(run, Run):
-                self._check_run(f"runs.{name}", run)
-            if name in self.runs and name in self.features:
+        for name, run in self.runs.items():
+            named(f"runs.{name}.dataset", run.dataset, self.datasets)
+            self._check_run(f"runs.{name}", run)
+        labelled = {name: data for name, data in self.datasets.items() if isinstance(data, Images) and data.labelled}
+        for name, features in self.features.items():
+            if isinstance(features, Features):
+                named(f"features.{name}.dataset", features.dataset, labelled)
+            if (name == InceptionFeatures.name) != isinstance(features, InceptionFeatures):
+                raise wrong(f"features.{name}.kind", features.kind, f"inception where the name is {InceptionFeatures.name}, and only there")
+            if name in self.runs:
                 raise wrong(f"features.{name}", name, "a name that no run has")
 
     def _add_cells(self, table: ParametrisationTable) -> None:

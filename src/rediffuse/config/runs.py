@@ -1,10 +1,10 @@
-"""Runs, one trained network each: a data set, a process, a network and its training. And the classifiers that measure samples."""
+"""Runs, one trained network each: a data set, a process, a network and its training. And the networks that measure samples."""
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from rediffuse.config.base import Beta, Count, Name, Options, Positive, Seed, wrong
 
@@ -252,6 +252,7 @@ class Run(Options):
 class Features(Options):
     """A small classifier, trained by the pipeline, on whose features Frechet distance and inception score are computed."""
 
+    kind: Literal["classifier"] = "classifier"
     dataset: Name
     width: Count = 32
     training: Training
@@ -261,3 +262,25 @@ class Features(Options):
         if self.training.keep:
             raise wrong("training.keep", self.training.keep, "nothing: features are those of the last weights")
         return self
+
+
+class InceptionFeatures(Options):
+    """Inception's, of the weights that torch-fidelity publishes: nothing is trained, and they fit images of any data set.
+
+    Only a block of this kind may have its name, `inception`, by which tables know that a number is on the published features.
+    """
+
+    name: ClassVar = "inception"
+
+    kind: Literal["inception"]
+
+
+def _kind(options: Any) -> str:
+    """A classifier where a preset says nothing of a kind."""
+    return str(options.get("kind", "classifier") if isinstance(options, dict) else getattr(options, "kind", "classifier"))
+
+
+FeatureNetwork = Annotated[
+    Annotated[Features, Tag("classifier")] | Annotated[InceptionFeatures, Tag("inception")],
+    Discriminator(_kind),
+]

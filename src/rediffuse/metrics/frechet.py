@@ -1,6 +1,7 @@
 """The Frechet distance between two sets of features (Heusel et al. 2017), from statistics that add up over shards."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,18 +37,23 @@ class Statistics:
         """Unbiased (n - 1), shape (D, D)."""
         return (self.outer - np.outer(self.total, self.mean)) / (self.n - 1)
 
+    @cached_property
+    def root(self) -> Array:
+        """The symmetric square root of the covariance; kept, since many sets are held against one reference."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        return (vectors * np.sqrt(values.clip(0))) @ vectors.T
+
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
     """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)), in squared units of the features.
 
-    Biased upwards at finite n, more so for small n: compare only at equal n. Raises UserError for fewer than two features a side.
+    Biased upwards at finite n, more so for small n: compare only at equal n. Where many sets are held against one, b is that one. Raises
+    UserError for fewer than two features a side.
     """
     if min(a.n, b.n) < 2:
         raise UserError(f"Frechet distance: found {min(a.n, b.n)} samples; expected at least 2 on either side")
-    # tr((C_a C_b)^1/2) = tr((R C_b R)^1/2) with R = C_a^1/2: symmetric, so that no complex eigenvalue can arise.
-    values, vectors = np.linalg.eigh(a.covariance)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    cross = np.sqrt(np.linalg.eigvalsh(root @ b.covariance @ root).clip(0)).sum()
+    # tr((C_a C_b)^1/2) = tr((R C_a R)^1/2) with R = C_b^1/2: symmetric, so that no complex eigenvalue can arise.
+    cross = np.sqrt(np.linalg.eigvalsh(b.root @ a.covariance @ b.root).clip(0)).sum()
     return float(((a.mean - b.mean) ** 2).sum() + np.trace(a.covariance) + np.trace(b.covariance) - 2 * cross)
 
 

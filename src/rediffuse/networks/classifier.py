@@ -12,6 +12,9 @@ class Classifier(nn.Module):
     between two sets is then mostly the difference of their classes' proportions, which at a few thousand samples is chance.
     """
 
+    at_once = 500
+    """Images that fit into memory on every device."""
+
     def __init__(self, resolution: int, in_channels: int, classes: int, width: int):
         super().__init__()
         self.features = nn.Sequential(

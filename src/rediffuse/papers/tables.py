@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from rediffuse.config import InceptionFeatures
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes, write_text
 
 MEASURED = ["metric", "unit", "value", "sd", "n"]
 CURVES = ["t", "lower", "exact", "upper", "exact - lower", "upper - exact", "model_sd"]
 TIMES = ["seconds", "seconds_min", "seconds_max"]
-OWN_FEATURES = ["FID", "IS"]
-"""Metrics that are computed on the features of a classifier of ours here, and published on Inception's."""
+ON_FEATURES = ["FID", "IS"]
+"""Metrics that are published on Inception's features, of SAMPLES images."""
+SAMPLES = 50_000
 PUBLISHED = ["published", "published_sd", "published_dataset", "comparable", "source"]
 
 
@@ -43,7 +45,8 @@ def beside(
     """The measured rows, each with the published number of its keys beside it; then the published rows that have no counterpart.
 
     stands_for: our data set -> the published one whose numbers stand beside it. They are comparable only if the two are the same: of
-    one name, or among `same`, our data sets that are the published ones by definition; and not where the features differ.
+    one name, or among `same`, our data sets that are the published ones by definition; and not where the features differ, or n, on which
+    a distance depends.
     """
     ours = measured.assign(published_dataset=[stands_for.get(name, "") for name in measured["dataset"]])
     theirs = numbers.rename(columns={"value": "published", "sd": "published_sd", "dataset": "published_dataset"})
@@ -55,9 +58,26 @@ def beside(
     text = table.select_dtypes(exclude="number").columns
     table[text] = table[text].fillna("")
     same_data = (table["dataset"] == table["published_dataset"]) | table["dataset"].isin(same)
-    table["comparable"] = both & same_data & ~table["metric"].isin(OWN_FEATURES)
+    as_published = ~table["metric"].isin(ON_FEATURES)
+    if "features" in table:
+        as_published |= (table["features"] == InceptionFeatures.name) & (table["n"] == SAMPLES)
+    table["comparable"] = both & same_data & as_published
     leading = [column for column in measured.columns if column not in MEASURED]
     return table[[*leading, *MEASURED, *PUBLISHED]]
+
+
+def features_of(name: str) -> str:
+    """What features of a preset are, in words."""
+    if name == InceptionFeatures.name:
+        return "Inception's features (torch-fidelity's port, images of 8 bits)"
+    return f"the features of `{name}`, a small classifier that the pipeline trains"
+
+
+def against(table: pd.DataFrame) -> str:
+    """What the distances of a table may be compared with, in words."""
+    if table.loc[table["metric"] == "FID", "comparable"].any():
+        return "Data, features and n are the published ones: values can be compared."
+    return "The scales differ: compare orders, not values, and distances at equal n alone, since they are biased upwards where n is small."
 
 
 def over_seeds(measured: pd.DataFrame, errors: Collection[str] = ()) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rediffuse import provenance, revisions, weeklies
-from rediffuse.config import NPZ, Folder, Options, Reuse, Run
+from rediffuse.config import NPZ, Folder, InceptionFeatures, Options, Reuse, Run
 from rediffuse.config.ddpm import CELL
 from rediffuse.datasets import folder, npz
 from rediffuse.errors import UserError
@@ -121,17 +121,20 @@ def prepare(layout: Layout, name: str) -> Recipe:
 
 
 def train(layout: Layout, name: str) -> Recipe:
-    """A network: a diffusion run, or a feature extractor. One that takes published weights is imported."""
+    """A network: a diffusion run, or a feature extractor. Published weights are imported; Inception's are taken as by a training."""
     options = (layout.preset.runs | layout.preset.features)[name]
     if isinstance(options, Run) and options.reuse:
         return _imported(layout, name, options.reuse)
     outputs = {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]}
     rule, record, inputs = "train", layout.run(name) / "record.json", {"data": _data(layout, name)}
-    if options.training.keep:
+    modules, libraries = ("runs",), tuple[str, ...]()
+    if isinstance(options, InceptionFeatures):
+        modules, libraries = ("inception_weights",), ("torch-fidelity",)
+    elif options.training.keep:
         rule, outputs["kept"] = "train_keeping", [layout.kept(name)]
     elif name.startswith(CELL):
         rule = "train_cell"
-    return Recipe(f"train-{name}", rule, f"train {name}", f"Train {name}", record, inputs, outputs, ("runs",), (), {"run": options})
+    return Recipe(f"train-{name}", rule, f"train {name}", f"Train {name}", record, inputs, outputs, modules, libraries, {"run": options})
 
 
 def _imported(layout: Layout, name: str, reuse: Reuse) -> Recipe:
@@ -174,7 +177,8 @@ def sample(layout: Layout, name: str, k: int) -> Recipe:
 
 def measure(layout: Layout, paper: str, artifact: str) -> Recipe:
     """The numbers, and the arrays that are drawn, of a table or figure."""
-    makes = MAKES[paper][artifact]
+    makes, options = MAKES[paper][artifact], _options(layout, paper, artifact)
+    on_inception = getattr(options.get(artifact), "features", None) == InceptionFeatures.name
     inputs = _measured_on(layout, paper, artifact) | {"after": [layout.artifact(paper, name) for name in makes.after]}
     return Recipe(
         f"{paper}-measure-{artifact}",
@@ -185,8 +189,8 @@ def measure(layout: Layout, paper: str, artifact: str) -> Recipe:
         inputs,
         {"measured": _measured(layout, paper, artifact)},
         (f"papers.{paper}.{makes.by}",),
-        ("scikit-learn", "scipy"),
-        _options(layout, paper, artifact),
+        ("scikit-learn", "scipy", *["torch-fidelity"] * on_inception),
+        options,
     )
 
 
@@ -352,9 +356,10 @@ def published(paper: str, name: str) -> Path:
 
 
 def _data(layout: Layout, *runs: str) -> list[Path]:
-    """The prepared data of networks."""
+    """The prepared data of networks; Inception has none."""
     networks = layout.preset.runs | layout.preset.features
-    folders = dict.fromkeys(layout.dataset(networks[run].dataset) for run in runs)
+    named = [options.dataset for run in runs if not isinstance(options := networks[run], InceptionFeatures)]
+    folders = dict.fromkeys(map(layout.dataset, named))
     return [path / name for path in folders for name in ("arrays.npz", "dataset.json")]
 
 

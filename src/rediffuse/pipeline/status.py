@@ -81,7 +81,8 @@ def jobs(layout: Layout) -> Iterator[Job]:
         verb, *names = recipe.command.split()
         files = [*recipe.makes, recipe.record]
         if verb == "train":
-            yield Job(recipe.command, files, (preset.runs | preset.features)[names[0]].training.steps)
+            training = getattr((preset.runs | preset.features)[names[0]], "training", None)  # Inception has none
+            yield Job(recipe.command, files, training and training.steps)
         elif verb == "sample":
             yield Job(f"sample {names[0]} {names[-1]}/{preset.samples[names[0]].shards}", files)
         elif verb == "import-weights":

@@ -27,6 +27,8 @@ class Data:
     about: About
     test: int | None
     """Test data; None where only preparing tells."""
+    train: int | None
+    """To train on; None likewise."""
 
     def tested(self, n: int) -> int:
         """Of how many test data a measurement on at most n is."""
@@ -40,13 +42,14 @@ def data_of(layout: Layout, name: str) -> Data:
         found = read_json(path, MADE_BY)
         noise = found["dequantisation"]
         about = About(name, tuple(found["shape"]), found["levels"], found["classes"], noise["width"] if noise else 0.0)
-        return Data(about, int(found["splits"]["test"]["n"]))
+        return Data(about, *(int(found["splits"][split]["n"]) for split in ("test", "train")))
     test = DIGITS - Digits.train if isinstance(options, Digits) else getattr(options, "test", None)
+    train = getattr(options, "train", None)
     match options:
         case SwissRoll():
-            return Data(About(name, (2,), None, None, 0.0), test)
+            return Data(About(name, (2,), None, None, 0.0), test, train)
         case Heartbeat(length=length):
-            return Data(About(name, (length,), 2, None, 0.0), test)
+            return Data(About(name, (length,), 2, None, 0.0), test, train)
     dequantised = not isinstance(options, Images) or options.standardise
     shape = (COLOURS if isinstance(options, CIFAR10 | CelebA | LSUN) else 1, options.size, options.size)
-    return Data(About(name, shape, LEVELS, CLASSES, dequantised / LEVELS), test)
+    return Data(About(name, shape, LEVELS, CLASSES, dequantised / LEVELS), test, train)

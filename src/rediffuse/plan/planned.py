@@ -10,6 +10,8 @@ from typing import Literal, NamedTuple
 
 import torch
 
+from rediffuse.config import InceptionFeatures
+from rediffuse.inception_weights import DATA
 from rediffuse.papers.makes import MAKES
 from rediffuse.paths import Layout
 from rediffuse.pipeline import recipes, records
@@ -150,12 +152,12 @@ def off_by(rows: list[Row]) -> float | None:
 def _row(layout: Layout, recipe: Recipe, calls: list[Calls], prices: dict[str, Price]) -> Row:
     verb, *names = recipe.command.split()
     networks = list(dict.fromkeys(each.network for each in calls))
-    price, first = prices[networks[0]], layout.preset.runs | layout.preset.features
-    training = first[networks[0]].training
+    price = prices[networks[0]]
     evaluations = sum(each.images for each in calls)
     images, steps, batch, disk = 0, 0, 0, 0
     if verb == "train":
-        images, steps, batch, disk = training.steps * training.batch, training.steps, training.batch, NUMBER * price.size.parameters
+        (training,) = calls
+        images, steps, batch, disk = training.images, training.images // training.batch, training.batch, NUMBER * price.size.parameters
     elif verb == "sample":
         samples, k = layout.preset.samples[names[0]], int(names[-1]) - 1
         n = sum(map(len, chunks(samples, k)))
@@ -183,7 +185,10 @@ def _row(layout: Layout, recipe: Recipe, calls: list[Calls], prices: dict[str, P
 def _prices(layout: Layout, calls: list[Calls], device: torch.device, gflops: float | None) -> dict[str, Price]:
     """Of every network that is asked for anything; of those that take equally long one is measured."""
     networks = layout.preset.runs | layout.preset.features
-    about = {name: data_of(layout, networks[name].dataset).about for name in dict.fromkeys(each.network for each in calls)}
+    asked = {name: networks[name] for name in dict.fromkeys(each.network for each in calls)}
+    about = {
+        name: DATA if isinstance(options, InceptionFeatures) else data_of(layout, options.dataset).about for name, options in asked.items()
+    }
     alike: dict[str, list[str]] = {}
     for name in about:
         alike.setdefault(rates.key(networks[name], about[name]), []).append(name)

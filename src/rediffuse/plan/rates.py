@@ -15,10 +15,12 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from rediffuse import device as devices
-from rediffuse.build import About, build_binomial, build_classifier, build_network, build_process, decoder, diffusion_loss
-from rediffuse.config import Binomial, Features, Run
+from rediffuse.build import About, build_binomial, build_features, build_network, build_process, decoder, diffusion_loss
+from rediffuse.config import Binomial, Features, InceptionFeatures, Run
 from rediffuse.metrics.bits import binomial_bound, variational_bound
+from rediffuse.metrics.features import measure
 from rediffuse.networks.classifier import Classifier
+from rediffuse.networks.inception import Inception
 from rediffuse.networks.rates import LearnedRates
 from rediffuse.plan.work import Kind
 from rediffuse.runs import LoadedRun
@@ -27,6 +29,7 @@ from rediffuse.samplers.noise import SampleNoise
 from rediffuse.samplers.steps import linear
 from rediffuse.training import Loss, train
 
+Options = Run | Features | InceptionFeatures
 ENOUGH = 0.3
 """Seconds that a network's largest batch is measured for; and of one call, those above which no larger batch is tried."""
 BRIEFLY = 0.03
@@ -56,17 +59,16 @@ class Curve:
         return float(np.interp(batch, sizes, seconds)) * max(1.0, batch / sizes[-1])
 
 
-def build(options: Run | Features, about: About, device: torch.device) -> nn.Module:
+def build(options: Options, about: About, device: torch.device) -> nn.Module:
     """The untrained network on its device. Raises UserError if it does not fit the data."""
-    if isinstance(options, Features):
-        return devices.place(build_classifier(options, about.shape, about.classes), device)
-    return devices.place(build_network(options, about.shape), device)
+    network = build_network(options, about.shape) if isinstance(options, Run) else build_features(options, about)
+    return devices.place(network, device)
 
 
 def size_of(network: nn.Module, shape: tuple[int, ...], device: torch.device) -> Size:
     """Its parameters, and the FLOPs of one evaluation at one image, counted as it is made."""
     inputs = [torch.zeros(1, *shape, device=device)]
-    if not isinstance(network, Classifier):
+    if not isinstance(network, Classifier | Inception):
         inputs.append(torch.zeros(1, dtype=torch.long, device=device))
     # Of attention the counter knows the products that it is made of, and not every fused one.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
@@ -74,16 +76,21 @@ def size_of(network: nn.Module, shape: tuple[int, ...], device: torch.device) ->
     return Size(sum(p.numel() for p in network.parameters()), int(counter.get_total_flops()))
 
 
-def key(options: Run | Features, about: About) -> str:
+def key(options: Options, about: About) -> str:
     """The same for networks that take equally long."""
+    if isinstance(options, InceptionFeatures):
+        return options.name
     training = options.training.model_copy(update={"steps": 1, "seed": 0, "lr": 1.0, "ema_decay": 0.0, "warmup": 0})
     alike = options.model_copy(update={"training": training})
     return json.dumps([alike.model_dump(mode="json"), about.shape, about.levels, about.dequantise > 0], sort_keys=True)
 
 
-def curve(options: Run | Features, about: About, network: nn.Module, kind: Kind, batch: int, device: torch.device) -> Curve:
+def curve(options: Options, about: About, network: nn.Module, kind: Kind, batch: int, device: torch.device) -> Curve:
     """Of a network on its device, up to a batch. What the work prints of itself is not shown."""
-    if kind == "train":
+    if isinstance(network, Inception):
+        work = _features(about, network.eval())
+    elif kind == "train":
+        assert not isinstance(options, InceptionFeatures)
         work = _training(options, about, network, device)
     else:
         assert isinstance(options, Run)
@@ -188,6 +195,18 @@ def _term(run: LoadedRun, device: torch.device) -> Callable[[int, int], float]:
         else:
             variational_bound(run.denoiser(), {"": decoder(run.gaussian, run.about)}, x0, strata, 0)
         return (time.perf_counter() - start) / (strata + 1)
+
+    return work
+
+
+def _features(about: About, network: Inception) -> Callable[[int, int], float]:
+    """Features and logits of images, as they are measured."""
+
+    def work(batch: int, repeats: int) -> float:
+        x, start = np.zeros((batch, *about.shape), dtype=np.float32), time.perf_counter()
+        for _ in range(repeats):
+            measure(network, x, batch)
+        return (time.perf_counter() - start) / repeats
 
     return work
 

@@ -4,14 +4,18 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NamedTuple
 
-from rediffuse.config import Binomial
+import numpy as np
+
+from rediffuse.config import Binomial, InceptionFeatures
+from rediffuse.networks.inception import Inception
 from rediffuse.paths import Layout
 from rediffuse.plan.data import Data, data_of
 from rediffuse.samplers.steps import SUBSEQUENCES
 from rediffuse.sampling import Cell, cells, chunks
 
-Kind = Literal["train", "chain", "flow", "term"]
-"""A training step's share of one image; a step of ancestral sampling, with its noise; one without; a term of the bound."""
+Kind = Literal["train", "chain", "flow", "term", "features"]
+"""A training step's share of one image; a step of ancestral sampling, with its noise; one without; a term of the bound; Inception's
+features."""
 
 
 TERMS = 1024
@@ -33,7 +37,11 @@ class Calls(NamedTuple):
 
 
 def training(layout: Layout, name: str) -> list[Calls]:
-    options = (layout.preset.runs | layout.preset.features)[name].training
+    """None of Inception."""
+    network = (layout.preset.runs | layout.preset.features)[name]
+    if isinstance(network, InceptionFeatures):
+        return []
+    options = network.training
     return [Calls(name, "train", options.steps * options.batch, options.batch)]
 
 
@@ -56,8 +64,11 @@ def _kind(cell: Cell) -> Kind:
 
 def measurement(layout: Layout, paper: str, artifact: str) -> list[Calls]:
     """Of measuring a table or figure. Classifiers, which cost little beside it, and what asks no network are not in it."""
-    count = COUNTS.get((paper, artifact))
-    return [calls for calls in count(_Counting(layout, paper, artifact)) if calls.images] if count else []
+    count, counting = COUNTS.get((paper, artifact)), _Counting(layout, paper, artifact)
+    asked = [*(count(counting) if count else [])]
+    if getattr(counting.options, "features", None) == InceptionFeatures.name:
+        asked.append(Calls(InceptionFeatures.name, "features", FEATURES[paper, artifact](counting), Inception.at_once))
+    return [calls for calls in asked if calls.images]
 
 
 class _Counting:
@@ -66,7 +77,7 @@ class _Counting:
     def __init__(self, layout: Layout, paper: str, artifact: str):
         self.layout = layout
         self.paper: Any = getattr(layout.preset.papers, paper)
-        self.options: Any = getattr(self.paper, artifact)
+        self.options: Any = getattr(self.paper, artifact, None)
 
     def T(self, run: str) -> int:
         return self.layout.preset.runs[run].process.T
@@ -85,6 +96,16 @@ class _Counting:
         area = (size / self.data(run).about.shape[-1]) ** 2 if size else 1.0
         gaussian = not isinstance(self.layout.preset.runs[run].process, Binomial)
         return Calls(run, "chain", n * (self.T(run) - (gaussian and self.data(run).about.continuous)), batch or n, area)
+
+    def cells(self, name: str) -> list[Cell]:
+        """Of a set of samples."""
+        samples = self.layout.preset.samples[name]
+        return cells(samples, self.T(samples.run))
+
+    def real(self, *runs: str, test: bool = False) -> int:
+        """Training images, and test images if they are asked for, of the data of runs, each once; none where only preparing tells."""
+        data = [self.data(run) for run in {self.layout.preset.runs[run].dataset: run for run in runs}.values()]
+        return sum((each.train or 0) + ((each.test or 0) if test else 0) for each in data)
 
 
 def _table2_2015(c: _Counting) -> Iterator[Calls]:
@@ -134,8 +155,10 @@ def _table4_ddpm(c: _Counting) -> Iterator[Calls]:
 
 def _conventions_ddpm(c: _Counting) -> Iterator[Calls]:
     """With three of them."""
+    from rediffuse.papers.ddpm.conventions import CHUNK
+
     o = c.options
-    for calls in (c.bound(o.run, o.n, o.strata), c.chain(o.run, o.draws)):
+    for calls in (c.bound(o.run, o.n, o.strata), c.chain(o.run, o.draws, batch=min(CHUNK, o.draws))):
         yield calls._replace(images=3 * calls.images)
 
 
@@ -212,6 +235,57 @@ COUNTS: dict[tuple[str, str], Callable[[_Counting], Any]] = {
     ("ddim", "grid"): _grid_ddim,
 }
 """(paper, artifact) -> how often its measurement asks each network."""
+
+
+def _features_table1_ddpm(c: _Counting) -> int:
+    sets = [c.layout.preset.samples[name] for name in c.paper.scored()]
+    return sum(each.n for each in sets) + c.real(*[each.run for each in sets], test=True)
+
+
+def _features_table2_ddpm(c: _Counting) -> int:
+    """Noise has a row of its own."""
+    return c.options.n * (len(c.options.samples) + 1) + c.real(c.options.samples[0])
+
+
+def _features_conventions_ddpm(c: _Counting) -> int:
+    """The published one's samples are measured truncated, too."""
+    return 4 * c.options.draws + c.real(c.options.run)
+
+
+def _features_fig10_ddpm(c: _Counting) -> int:
+    times = {round(t) for t in np.linspace(1, c.T(c.options.run), c.options.times)}
+    return c.options.n * len(times) + c.real(c.options.run)
+
+
+def _features_fig15_ddpm(c: _Counting) -> int:
+    samples = c.layout.preset.samples[c.options.samples]
+    return samples.n + c.real(samples.run, test=True)
+
+
+def _features_sweep_ddim(c: _Counting) -> int:
+    sets = {name: c.layout.preset.samples[name] for name in c.options.samples}
+    return sum(each.n * len(c.cells(name)) for name, each in sets.items()) + c.real(*[each.run for each in sets.values()])
+
+
+def _features_frontier_ddim(c: _Counting) -> int:
+    """Of one seed of each cell."""
+    sets = [c.options.ddpm, *c.options.samples]
+    keys = {(cell.steps, cell.eta) for name in sets for cell in c.cells(name)}
+    return len(keys) * min(c.layout.preset.samples[name].n for name in sets) + c.real(c.layout.preset.samples[sets[0]].run)
+
+
+FEATURES: dict[tuple[str, str], Callable[[_Counting], int]] = {
+    ("ddpm", "table1"): _features_table1_ddpm,
+    ("ddpm", "table2"): _features_table2_ddpm,
+    ("ddpm", "conventions"): _features_conventions_ddpm,
+    ("ddpm", "fig10"): _features_fig10_ddpm,
+    ("ddpm", "fig15"): _features_fig15_ddpm,
+    ("ddim", "table1"): _features_sweep_ddim,
+    ("ddim", "table1_released"): _features_sweep_ddim,
+    ("ddim", "fig5"): lambda c: len(c.options.steps) * c.options.n,
+    ("ddim", "frontier"): _features_frontier_ddim,
+}
+"""(paper, artifact) -> of how many images its measurement takes the features."""
 
 
 def disk(layout: Layout, name: str, k: int) -> int:

@@ -37,10 +37,9 @@ def _markdown(table: pd.DataFrame, title: str) -> str:
     etas = list(dict.fromkeys(table["eta"]))
     rows = [[f"eta = {eta}" if eta[0].isdigit() else eta, *[_cell(table, S, eta) for S in steps]] for eta in etas]
     notes = [
-        f"Each cell: ours on {first['dataset']} / published on CIFAR-10 (FID by Inception, n = 50,000). Ours is a Frechet distance on the "
-        f"features of `{first['features']}`, a small classifier that the pipeline trains, between n samples and the training set; ± is the "
-        "deviation between seeds of the samples where there are several, else over bootstrap resamples. The scales differ: compare orders, "
-        "not values, and ours within a column, since the distance is biased upwards where n is small.",
+        f"Each cell: ours on {first['dataset']} / published on CIFAR-10 (FID by Inception, n = 50,000). Ours is a Frechet distance on "
+        f"{tables.features_of(first['features'])}, between n samples and the training set; ± is the deviation between seeds of the samples "
+        f"where there are several, else over bootstrap resamples. {tables.against(table)}",
         f"tau is {first['tau']}. x0-hat is clipped in the row sigma-hat and in no other, as released.",
         "probability-flow: the Euler variable of eq. 15. dpm-solver++: second order, multistep (Lu et al. 2022); both solve the equation "
         "of eta = 0, and the paper has no number for either.",

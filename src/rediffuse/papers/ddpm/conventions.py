@@ -25,6 +25,8 @@ from rediffuse.runs import load_features
 from rediffuse.samplers import ancestral
 from rediffuse.samplers.noise import SampleNoise
 
+CHUNK = 500
+"""Samples drawn at a time."""
 PUBLISHED, NO_CLIP, OTHER, TRUNCATED = "as published", "x0-hat not clipped", "the other fixed variance", "samples truncated"
 
 
@@ -34,39 +36,42 @@ def conventions(layout: Layout, device: torch.device) -> None:
     options = options_of(layout).conventions
     assert options
     published, data = denoiser_of(layout, options.run, device)
-    assert data.levels
+    levels = data.levels
+    assert levels
     other: Variance = "fixed-small" if published.variance == "fixed-large" else "fixed-large"
     denoisers = {PUBLISHED: published, NO_CLIP: replace(published, clip=False), OTHER: replace(published, variance=other)}
     x0 = torch.from_numpy(data.x("test")[: options.n]).to(device)
-    decoders = {"exact": discretised_decoder(data.levels)}
+    decoders = {"exact": discretised_decoder(levels)}
     strata = min(options.strata, published.process.T - 1)
 
     def bits(convention: str) -> Array:
         return variational_bound(denoisers[convention], decoders, x0, strata, options.seed)["exact"].bits() / data.dims
 
-    def samples(convention: str) -> NDArray[np.float32]:
-        noise = SampleNoise(options.seed, range(options.draws), data.shape, device)
-        return ancestral.sample(denoisers[convention], noise(), noise).cpu().numpy()
+    def samples(part: tuple[str, int]) -> dict[str, NDArray[np.uint8]]:
+        """A convention's samples from one index on, as grey levels: the published one's truncated, too."""
+        convention, first = part
+        noise = SampleNoise(options.seed, range(first, min(first + CHUNK, options.draws)), data.shape, device)
+        x = ancestral.sample(denoisers[convention], noise(), noise).cpu().numpy()
+        cut = {TRUNCATED: truncated(x, data.multiply, data.add, levels)} if convention == PUBLISHED else {}
+        return {convention: data.to_levels(x)} | cut
 
-    def both(convention: str) -> tuple[Array, NDArray[np.float32]]:
-        return bits(convention), samples(convention)
-
-    found = dict(zip(denoisers, each(both, denoisers, len(denoisers), "conventions", options.draws), strict=True))
+    found = dict(zip(denoisers, each(bits, denoisers, len(denoisers), "bits", len(x0)), strict=True))
     rows: list[dict[str, Any]] = []
-    for convention, (bound, _) in found.items():
-        scores = {"NLL": bound} | ({} if convention == PUBLISHED else {"NLL less as published": bound - found[PUBLISHED][0]})
+    for convention, bound in found.items():
+        scores = {"NLL": bound} | ({} if convention == PUBLISHED else {"NLL less as published": bound - found[PUBLISHED]})
         for metric, values in scores.items():
             value, error = mean_and_error(values)
             rows.append({"row": convention, "metric": metric, "unit": "bits/dim", "value": value, "sd": error, "n": len(x0)})
 
     classifier = load_features(layout.weights(options.features), device, layout.preset.features[options.features])
     reference = Statistics.of(measure(classifier, data.x("train")).features)
-    grey = {convention: data.to_levels(x) for convention, (_, x) in found.items()}
-    grey[TRUNCATED] = truncated(found[PUBLISHED][1], data.multiply, data.add, data.levels)
-    for convention, levels in grey.items():
-        features = measure(classifier, data.as_x(levels)).features
+    parts = [(convention, first) for convention in denoisers for first in range(0, options.draws, CHUNK)]
+    drawn = each(samples, parts, len(parts), "conventions", min(CHUNK, options.draws))
+    for convention in (*denoisers, TRUNCATED):
+        grey = np.concatenate([part[convention] for part in drawn if convention in part])
+        features = measure(classifier, data.as_x(grey)).features
         distance, sd = frechet_distance(Statistics.of(features), reference), frechet_bootstrap(features, reference).std(ddof=1)
-        rows.append({"row": convention, "metric": "FID", "unit": "", "value": distance, "sd": sd, "n": len(levels)})
+        rows.append({"row": convention, "metric": "FID", "unit": "", "value": distance, "sd": sd, "n": len(grey)})
     about = {"dataset": data.name, "run": options.run, "variance": published.variance, "features": options.features}
     write(layout.measurements("ddpm", "conventions"), pd.DataFrame([about | row for row in rows]))
 

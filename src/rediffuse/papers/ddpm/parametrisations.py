@@ -12,7 +12,7 @@ from rediffuse.datasets.prepared import load
 from rediffuse.errors import DivergedError
 from rediffuse.files import Arrays, write_arrays
 from rediffuse.papers.ddpm.common import drawn_of, options_of
-from rediffuse.papers.ddpm.scores import sample_scores
+from rediffuse.papers.ddpm.scores import references_of, sample_scores
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
 from rediffuse.resume import each
@@ -35,7 +35,8 @@ def table2(layout: Layout, device: torch.device) -> None:
     data = load(layout.dataset(options.dataset))
     about = {"dataset": options.dataset, "features": options.features}
     noise = data.to_levels(np.random.Generator(np.random.PCG64(0)).standard_normal((options.n, *data.shape)).astype(np.float32))
-    floor = sample_scores(classifier, noise, data, ["train"])
+    references = references_of(classifier, data, ["train"])
+    floor = sample_scores(classifier, data.as_x(noise), references)
     rows: list[dict[str, Any]] = [about | {"target": "noise", "objective": "none", "seed": "", "unstable": ""} | row for row in floor]
     farthest = next(row["value"] for row in floor if row["metric"] == "FID")
     shown: Arrays = {"data": data.x("train")[:SHOWN], "noise": data.as_x(noise[:SHOWN])}
@@ -50,10 +51,10 @@ def table2(layout: Layout, device: torch.device) -> None:
         except DivergedError as error:
             why = f"diverged by step {error.step}"
             return [row | {"metric": metric, "unit": "", "n": 0, "unstable": why} for metric in ("IS", "FID")], None
-        drawn = drawn_of(layout, run)
-        scores = sample_scores(classifier, drawn, data, ["train"])
+        x = data.as_x(drawn_of(layout, run))
+        scores = sample_scores(classifier, x, references)
         unstable = next(score["value"] for score in scores if score["metric"] == "FID") >= farthest
-        return [row | score | {"unstable": NOISE if unstable else ""} for score in scores], data.as_x(drawn[:SHOWN])
+        return [row | score | {"unstable": NOISE if unstable else ""} for score in scores], x[:SHOWN]
 
     parts = [(cell, seed) for cell in CELLS for seed in options.seeds]
     for (cell, _), (those, first) in zip(parts, each(measured, parts, len(parts), "table 2", unit="runs"), strict=True):

@@ -1,6 +1,7 @@
 """Table 1: inception score, Frechet distance and bits a dimension of each run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -15,6 +16,7 @@ from rediffuse.metrics.features import measure
 from rediffuse.metrics.frechet import Statistics, frechet_bootstrap, frechet_distance
 from rediffuse.metrics.inception_score import inception_score
 from rediffuse.networks.classifier import Classifier
+from rediffuse.networks.inception import Inception
 from rediffuse.papers.ddpm.common import cell_of, drawn_of, options_of
 from rediffuse.papers.tables import write
 from rediffuse.paths import Layout
@@ -39,6 +41,10 @@ def table1(layout: Layout, device: torch.device) -> None:
     features = paper.table1.features
     classifier = load_features(layout.weights(features), device, layout.preset.features[features])
 
+    @cache
+    def references(dataset: str) -> dict[str, Statistics]:
+        return references_of(classifier, load(layout.dataset(dataset)), ("train", "test"))
+
     def scores(name: str) -> list[dict[str, Any]]:
         samples = layout.preset.samples[name]
         run = layout.preset.runs[samples.run]
@@ -50,7 +56,7 @@ def table1(layout: Layout, device: torch.device) -> None:
         except DivergedError:
             return []
         sampled = about | {"clip": True, "features": features}
-        rows = [sampled | row for row in sample_scores(classifier, drawn_of(layout, name), data, ("train", "test"))]
+        rows = [sampled | row for row in sample_scores(classifier, data.as_x(drawn_of(layout, name)), references(run.dataset))]
         if samples.step:
             return rows
         likelihoods = [row for split in ("test", "train") for row in likelihood(layout, samples.run, data, split, device)]
@@ -69,14 +75,18 @@ def row_of(run: Run) -> str:
     return ROWS.get((run.objective, run.predicts, fixed), f"{run.objective}, {run.predicts}, {run.variance}")
 
 
-def sample_scores(classifier: Classifier, drawn: NDArray[Any], data: Prepared, splits: Sequence[str]) -> list[dict[str, Any]]:
-    """Inception score, and Frechet distance to splits of the data, of samples as they were stored."""
-    measured = measure(classifier, data.as_x(drawn))
+def references_of(classifier: Classifier | Inception, data: Prepared, splits: Sequence[str]) -> dict[str, Statistics]:
+    """Of splits of the data, what the distance to them needs."""
+    return {split: Statistics.of(measure(classifier, data.x(split)).features) for split in splits}
+
+
+def sample_scores(classifier: Classifier | Inception, x: NDArray[Any], references: Mapping[str, Statistics]) -> list[dict[str, Any]]:
+    """Inception score, and Frechet distance to splits of the data, of samples as networks see them."""
+    measured = measure(classifier, x)
     score, score_sd = inception_score(measured.log_probabilities)
-    about = {"n": len(drawn), "unit": ""}
+    about = {"n": len(x), "unit": ""}
     rows = [about | {"split": "", "metric": "IS", "value": score, "sd": score_sd}]
-    for split in splits:
-        reference = Statistics.of(measure(classifier, data.x(split)).features)
+    for split, reference in references.items():
         distance = frechet_distance(Statistics.of(measured.features), reference)
         sd = frechet_bootstrap(measured.features, reference).std(ddof=1)
         rows.append(about | {"split": split, "metric": "FID", "value": distance, "sd": sd})

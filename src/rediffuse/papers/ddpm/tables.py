@@ -75,10 +75,9 @@ def _table1(table: pd.DataFrame) -> str:
         rows.append(row)
     n = {metric: " and ".join(f"{n:.0f}" for n in sorted(ours.loc[ours["metric"] == metric, "n"].unique())) for metric in ("FID", "NLL")}
     notes = [
-        f"Each cell: ours on {first['dataset']} / published on CIFAR-10. IS and FID: ours on the features of `{first['features']}`, a "
-        f"small classifier that the pipeline trains, n = {n['FID']} samples a run; theirs by Inception, n = 50,000. NLL: bits/dim of the "
-        f"data's own grey levels, an upper bound, n = {n['NLL']} images at most. The scales differ: compare orders, not values, and "
-        "distances at equal n alone, since they are biased upwards where n is small.",
+        f"Each cell: ours on {first['dataset']} / published on CIFAR-10. IS and FID: ours on {tables.features_of(first['features'])}, "
+        f"n = {n['FID']} samples a run; theirs by Inception, n = 50,000. NLL: bits/dim of the data's own grey levels, an upper bound, "
+        f"n = {n['NLL']} images at most. {tables.against(table)}",
         "± is the deviation between seeds of training where there are several; of a single run it is, for IS, the deviation over 10 "
         "splits, for FID, over bootstrap resamples of the samples, and for NLL the standard error over images. In the row of differences "
         "it is the standard error, each seed against its own.",
@@ -127,8 +126,8 @@ def _table2(table: pd.DataFrame, measured: pd.DataFrame) -> str:
     first, seeds = means.iloc[0], measured.loc[measured["seed"] != "", "seed"].nunique()
     notes = [
         f"Each cell: ours on {first['dataset']} / published on CIFAR-10. Ours: the mean over {seeds} seeds of training ± their deviation, "
-        f"on the features of `{first['features']}`, n = {measured['n'].max():.0f} samples of each to the training set; the smaller network "
-        "and the short budget are the same for every cell. Theirs: one run, Inception, n = 50,000. Compare orders, not values.",
+        f"on {tables.features_of(first['features'])}, n = {measured['n'].max():.0f} samples of each to the training set; network and "
+        f"budget are the same for every cell. Theirs: one run, Inception, n = 50,000. {tables.against(table)}",
         "Unstable is a seed whose loss or weights were not finite, or whose samples are no nearer to the data than standard normal noise "
         "(last row, clipped like samples); the paper left such cells blank. Its numbers are shown all the same.",
         "Learned Sigma: exp of the network's second half, as published, so that training begins at a variance of 1 for every t. The fixed "
@@ -202,7 +201,7 @@ def conventions(layout: Layout) -> None:
         "to grey levels. Each other row changes one thing. The variance of the step at t = 1 is beta-tilde at t = 2 in every row.",
         f"NLL: bits/dim, the bound with the exact decoder, n = {n['NLL']:.0f} test images, the same times and noise in every row; ± is the "
         "standard error over images, of differences image by image.",
-        f"FID: Frechet distance to the training set on the features of `{first['features']}`, n = {n['FID']:.0f} samples from the same "
+        f"FID: Frechet distance to the training set on {tables.features_of(first['features'])}, n = {n['FID']:.0f} samples from the same "
         "noise; ± is the deviation over bootstrap resamples.",
     ]
     title = "What the published code's conventions change (not in the paper)"
