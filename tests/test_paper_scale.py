@@ -212,7 +212,7 @@ def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(downloads, "arrays", made_up)
     monkeypatch.chdir(tmp_path)
-    if name == "cifar10":
+    if name.startswith("cifar10"):
         inception.made_up(monkeypatch)
         inception.narrow(monkeypatch)
     path = tiny.write(tmp_path / "few.yaml", shrunk(name))
@@ -233,5 +233,6 @@ def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert tiny.rediffuse(*command.split(), "--preset", "few.yaml") == 0, command
     if name == "cifar10":
         table = (tmp_path / "results/few/ddpm/table1.md").read_text(encoding="utf-8")
+        assert all(f"step {step}" in table for step in (6, 7, 10)) and table.count(", the best") == 1
         assert "Inception's features" in table and "The scales differ" in table, "n is not the published one"
     assert "few-" in (tmp_path / "results/few/summary.md").read_text(encoding="utf-8")

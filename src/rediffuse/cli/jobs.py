@@ -99,12 +99,12 @@ def train(
 
 def _take(layout: "Layout", name: str, options: "InceptionFeatures") -> None:
     """Published weights in the place of a training."""
-    from rediffuse.inception_weights import take
+    from rediffuse.inception_weights import SHA256, take
     from rediffuse.pipeline import recipes
     from rediffuse.pipeline.records import recorded
 
     with recorded(recipes.train(layout, name), layout.name) as about:
-        about |= {"parameters": take(options, layout.run(name)), "images": 0, "imported": "torch-fidelity"}
+        about |= {"parameters": take(options, layout.run(name)), "images": 0, "imported": {"from": "torch-fidelity", "sha256": SHA256}}
 
 
 @app.command()
