@@ -69,10 +69,14 @@ def test_bfloat16_is_close_to_float32() -> None:
 def test_long_trainings_are_compiled_on_a_gpu_where_there_is_a_compiler_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     network, there = unet(8), object()
     monkeypatch.setattr(device, "find_spec", lambda name: there if name == "triton" else None)
+    monkeypatch.setattr(device, "which", lambda name: name if name == "gcc" else None)
     long = int(device.COMPILED_FROM)
     assert device.compiled(network, CPU, long) is network
     assert device.compiled(network, CUDA, long - 1) is network
     fast = device.compiled(network, CUDA, long)
     assert fast is not network and [*fast.parameters()] == [*network.parameters()]
+    monkeypatch.setattr(device, "which", lambda name: None)
+    assert device.compiled(network, CUDA, long) is network
+    monkeypatch.setattr(device, "which", lambda name: name)
     monkeypatch.setattr(device, "find_spec", lambda name: None)
     assert device.compiled(network, CUDA, long) is network

@@ -5,10 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import tiny
 import torch
 
+from rediffuse.build import About, build_network, diffusion_loss
 from rediffuse.networks.rates import LearnedRates
 from rediffuse.papers.sohl2015.products import GaussianToy
+from rediffuse.presets import Preset
 from rediffuse.processes import losses, schedules
 from rediffuse.processes.bounds import edge_decoder, l_T, vlb_term
 from rediffuse.processes.denoiser import Denoiser
@@ -138,3 +141,22 @@ def test_learning_finds_better_rates():
     assert all(a > b > 0 for a, b in pairwise(seen))
     assert seen[-1] < 0.3 * seen[0]
     assert rates.process().beta[1] == 0.01
+
+
+def test_a_compiled_network_learns_its_rates_too():
+    """It is no LearnedRates, and hands on the attributes of one."""
+    rates = {"kind": "learned", "start": {"kind": "harmonic", "beta_1": 3e-4, "beta_T": 0.99}}
+    changes = {"runs.rates.process.schedule": rates}
+    run = Preset.model_validate(tiny.preset(changes)).runs["rates"]
+    about = About("roll", (2,), None, None, 0.0)
+    torch.manual_seed(0)
+    network = build_network(run, about.shape)
+    fast = torch.compile(network, backend="eager")
+    loss, (x0,) = diffusion_loss(run, about, torch.device("cpu")), (torch.randn(16, 2),)
+    found = []
+    for each in (network, fast):
+        network.zero_grad()
+        loss(each, (x0,), torch.Generator().manual_seed(1), slice(None)).backward()
+        found.append(network.logit_beta.grad.clone())
+    assert found[0].abs().max() > 0
+    torch.testing.assert_close(found[1], found[0])

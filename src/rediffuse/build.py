@@ -1,6 +1,7 @@
 """From a preset's options to the objects they name: processes, networks, decoders, objectives."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -175,7 +176,8 @@ def diffusion_loss(run: Run, about: About, device: torch.device) -> Loss:
         t = torch.randint(first, run.process.T + 1, (len(x0),), generator=generator, device=x0.device)
         eps = torch.randn(x0.shape, generator=generator, device=x0.device)
         x0, t, eps = x0[part], t[part], eps[part]
-        process = network.process() if isinstance(network, LearnedRates) else fixed
+        # By what the run says, not by the network's type: a compiled one has another, and hands attributes on.
+        process = cast(LearnedRates, network).process() if learns_rates else fixed
         denoiser = gaussian_denoiser(run, process, network)
         if run.objective == "simple":
             return losses.simple(denoiser, x0, t, eps)

@@ -4,6 +4,7 @@ import os
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
+from shutil import which
 from typing import cast
 
 import torch
@@ -67,23 +68,24 @@ def place(network: nn.Module, device: torch.device) -> nn.Module:
 
 
 def autocast(network: nn.Module, device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 for a network's products in training, where that is faster; else nothing: samples and bounds are float32 on every device.
+    """bfloat16 for a network's products in training, where that is faster (`bfloat16`); else nothing. Samples and bounds are float32."""
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16(network, device) else nullcontext()
 
-    On GPUs that have it (from Ampere on), and on CPUs that have it for convolutions of WIDE channels and more.
-    """
+
+def bfloat16(network: nn.Module, device: torch.device) -> bool:
+    """Whether a network trains in it: on GPUs that have it (from Ampere on); on CPUs that have it, with WIDE channels and more."""
     if device.type == "cuda":
-        has = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        has = _bfloat16_of_cpu() and widest(network) >= WIDE
-    return torch.autocast(device.type, torch.bfloat16) if has else nullcontext()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return _bfloat16_of_cpu() and widest(network) >= WIDE
 
 
 def compiled(network: nn.Module, device: torch.device, steps: int) -> nn.Module:
-    """The same network, compiled where so many steps of training repay it: on a GPU, where what compiles for it is installed.
+    """The same network, compiled where so many steps of training repay it: on a GPU, where triton and the C compiler that it asks are there.
 
     On a CPU it would be a tenth faster, for two and a half minutes of compiling and a C++ compiler (the U-Net of 35.7 M parameters).
     """
-    if device.type != "cuda" or steps < COMPILED_FROM or find_spec("triton") is None:
+    compilers = [os.environ.get("CC", ""), "cc", "gcc", "clang"]
+    if device.type != "cuda" or steps < COMPILED_FROM or find_spec("triton") is None or not any(map(which, compilers)):
         return network
     return cast(nn.Module, torch.compile(network, dynamic=False))
 

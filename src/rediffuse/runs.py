@@ -78,7 +78,9 @@ def _train(
     network: nn.Module, loss: Loss, tensors: tuple[Tensor, ...], options: Run | Features, data: Prepared, folder: Path, name: str
 ) -> Trained:
     about: dict[str, Any] = {"kind": type(options).__name__, "options": options.model_dump(mode="json"), "data": asdict(describe(data))}
-    key = sha256(json.dumps([about, data.sha256, code(__name__), tensors[0].device.type], sort_keys=True).encode())
+    device = tensors[0].device
+    told = [about, data.sha256, code(__name__), device.type, devices.bfloat16(network, device)]
+    key = sha256(json.dumps(told, sort_keys=True).encode())
     states = folder.parents[1] / ".state"
     state, kept = states / f"{name}.pt", {step: states / f"{name}-{step}.safetensors" for step in options.training.keep}
 
