@@ -314,6 +314,14 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
         {f"{PAPER}.table2.centres": 9},
         f"{PAPER}.table2.centres: found 9; expected at least kmeans (10), whose centres are made of them",
     ),
+    "sweeps of different weights of one run in one table": (
+        {"runs.digits.training.keep": [15], "samples.whole.step": 15},
+        "papers.ddim.table1.samples: found ['sweep', 'whole']; expected sweeps of one step of its training",
+    ),
+    "DDPM's samples of other weights than DDIM's": (
+        {"runs.digits.training.keep": [15], "samples.plain.step": 15},
+        "papers.ddim.fig7.ddpm: found 'plain'; expected one of nothing: none is defined that fits",
+    ),
     "samples of weights that are not kept": (
         {"samples.plain.step": 10},
         "samples.plain.step: found 10; expected one of runs.digits.training.keep (none)",

@@ -63,7 +63,8 @@ def test_the_cifar10_presets_distances_are_the_published_protocols() -> None:
     objectives = {preset.runs[preset.samples[name].run].objective for name in ddpm.table1.samples}
     assert (objectives, ddpm.conventions.draws) == ({"simple", "bound"}, 50_000)
     simple, bound = (preset.runs[name].model_dump() for name in ("cifar10", "cifar10-bound"))
-    assert bound == simple | {"objective": "bound"}
+    kept = simple["training"].pop("keep"), bound["training"].pop("keep")
+    assert bound == simple | {"objective": "bound"} and kept == ([600_000, 700_000], [])
 
 
 def test_the_preset_of_published_weights_has_the_network_and_the_samples_of_the_one_that_trains() -> None:
@@ -143,6 +144,20 @@ def test_other_data_have_plans_before_they_are_there(
     assert rows[f"sample-{name}-drawn-1of1"]["disk"] == 4 * 64 * 3 * size**2
     assert all(row["flops"] > 0 for row in rows.values())
     assert rows["ddpm-measure-table4"]["evaluations"] == 200 * 1000
+
+
+def test_snakemake_keeps_weights_and_takes_inceptions_by_rules_of_their_own(tmp_path: Path) -> None:
+    changes = {"runs.digits.training.keep": [15], "features.inception": {"kind": "inception"}, "papers.ddpm.fig10.features": "inception"}
+    early = {"kind": "ancestral", "run": "digits", "step": 15, "n": 12, "chunk": 12}
+    path = tiny.write(tmp_path / "own.yaml", tiny.preset(changes | {"samples.early": early}))
+    command = [Path(sys.executable).with_name("snakemake"), "-n", "--cores", "1", "-s", SHIPPED.parent / "Snakefile", "--printshellcmds"]
+    done = subprocess.run([*command, "--config", f"preset={path}"], capture_output=True, text=True, cwd=tmp_path, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    jobs = dict(re.findall(r"^(\w+)\s+(\d+)$", said, re.MULTILINE))
+    assert (jobs["train_keeping"], jobs["take_features"]) == ("1", "1")
+    kept = re.search(r"rule train_keeping:.*?(?=\n\n)", said, re.DOTALL) or re.search(r"Train digits\n(?:.*\n)*?\n", said)
+    assert kept and "train digits" in kept[0].lower()
 
 
 @pytest.mark.parametrize("name", ["celeba", "cat"])

@@ -59,6 +59,16 @@ def assert_same(layout: Layout) -> None:
         torch.testing.assert_close(loaded.network(x, t), expected, rtol=0, atol=1e-5)
 
 
+def test_weights_that_a_training_was_to_keep_on_the_way_cannot_be_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny.write(tmp_path / "tiny.yaml", tiny.preset({"runs.digits.training.keep": [15]}))
+    line = tiny.refused(capsys, *IMPORT)
+    assert line.startswith("runs.digits.training.keep: found [15]; expected nothing of a run that is imported")
+    assert not [*tmp_path.rglob("*.safetensors")]
+
+
 def test_what_is_imported_puts_out_what_diffusers_puts_out_and_is_sampled_and_measured(here: Path, capsys: Capture) -> None:
     assert tiny.rediffuse(*IMPORT) == 0
     told = f"44,969 parameters from unet.safetensors, sha256 {sha256(Path('unet.safetensors').read_bytes())}"

@@ -12,6 +12,7 @@ import tiny
 from ruamel.yaml import YAML
 from tiny import GONE
 
+from rediffuse.config import MNIST, CelebA
 from rediffuse.errors import UserError
 from rediffuse.papers import tables
 from rediffuse.papers.claims import MissingError, Verdict, one, positive, rising
@@ -21,6 +22,7 @@ from rediffuse.papers.ddpm import claims as ddpm
 from rediffuse.papers.ddpm import tables as ddpm_tables
 from rediffuse.papers.sohl2015 import claims as sohl2015
 from rediffuse.papers.sohl2015 import tables as sohl2015_tables
+from rediffuse.papers.stand_ins import stand_ins
 from rediffuse.paths import Layout
 from rediffuse.presets import SHIPPED, Preset, load_preset
 from rediffuse.report.gather import artifacts_of, check_claims, claims_of, metrics_of
@@ -188,6 +190,19 @@ def likelihoods(layout: Layout, simple: float, bound: float, sd: float) -> Layou
     tables.write(layout.measurements("ddpm", "table1"), pd.DataFrame(rows))
     ddpm_tables.table1(layout)
     return layout
+
+
+def test_metrics_tell_the_weights_that_were_kept_from_the_last(layout: Layout) -> None:
+    values = metrics_of(likelihoods(layout, 3.0, 2.0, 0.1))["ddpm"]["table1"]
+    name = f"{ddpm_tables.SIMPLE}, row={ddpm_tables.SIMPLE}, step={{}}, split=train, decoder=tanh, FID"
+    assert (values[name.format(20)], values[name.format(5)]) == (1.0, 0.5)
+
+
+def test_a_published_set_has_its_own_numbers_beside_it_and_others_have_cifar10s() -> None:
+    datasets = {"CelebA": CelebA(kind="celeba"), "faces": CelebA(kind="celeba", train=10), "MNIST": MNIST(kind="mnist")}
+    names, whole = stand_ins(datasets, pd.DataFrame({"dataset": [*datasets, "digits"]}), tables.published("ddim", "published_table1"))
+    assert names == {"CelebA": "CelebA", "faces": "CelebA", "MNIST": "CIFAR-10", "digits": "CIFAR-10"}
+    assert whole == ["CelebA"]
 
 
 def test_the_best_of_the_weights_that_were_kept_is_told_beside_the_last(layout: Layout) -> None:

@@ -80,7 +80,7 @@ def bfloat16(network: nn.Module, device: torch.device) -> bool:
 
 
 def compiled(network: nn.Module, device: torch.device, steps: int) -> nn.Module:
-    """The same network, compiled where so many steps of training repay it: on a GPU, where triton and the C compiler that it asks are there.
+    """The same network, compiled where so many steps of training repay it: on a GPU, where triton and a C compiler are there.
 
     On a CPU it would be a tenth faster, for two and a half minutes of compiling and a C++ compiler (the U-Net of 35.7 M parameters).
     """

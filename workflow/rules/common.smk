@@ -11,7 +11,13 @@ KEEPING = [name for name, run in PRESET.runs.items() if run.training.keep]
 IMPORTED = [
     name for name, run in PRESET.runs.items() if run.reuse and name not in REUSED
 ]
-"""Networks whose weights are published."""
+"""Runs whose weights are published."""
+TAKEN = [
+    name
+    for name, features in PRESET.features.items()
+    if features.kind == "inception" and name not in REUSED
+]
+"""Features whose weights are."""
 
 
 def either(names):
@@ -19,7 +25,7 @@ def either(names):
     return f"(?:{'|'.join(names)})" if names else "(?!)"
 
 
-TRAINED = f"(?!{either(REUSED + IMPORTED)}/)"
+TRAINED = f"(?!{either(REUSED + IMPORTED + TAKEN)}/)"
 """What a name of a network that is trained here begins with: with none of those whose weights are taken as they are, or imported."""
 
 

@@ -76,6 +76,20 @@ if IMPORTED:
             "rediffuse import-weights --run {wildcards.run} > {log} 2>&1"
 
 
+if TAKEN:
+
+    use rule train as take_features with:
+        wildcard_constraints:
+            run=either(TAKEN),
+        # As above: this machine has the network, and a copy needs no GPU.
+        localrule: True
+        resources:
+            gpu=0,
+            processes=1,
+        message:
+            "Take the weights of {wildcards.run}"
+
+
 rule sample:
     input:
         lambda w: recipes.sample(LAYOUT, w.samples, int(w.shard) - 1).reads,

@@ -43,6 +43,9 @@ def import_weights(
         made = make(taken, CIFAR10, CIFAR10_DATA, folder)
     else:
         folder, options = layout.run(run), layout.preset.runs[run]
+        if options.training.keep:
+            found = f"found {options.training.keep}; expected nothing of a run that is imported: what it was on the way is not known"
+            raise UserError(f"runs.{run}.training.keep: {found}")
         if options.reuse:
             progress.begin(layout.results, f"import {run}")
         with recorded(recipes.train(layout, run), layout.name) as about:

@@ -32,6 +32,8 @@ def _sweeps_fit(preset: Catalogue, key: str, names: list[str]) -> None:
         named(key, name, sweeps)
     if len({sweeps[name].run for name in names}) > 1:
         raise wrong(key, names, "sweeps of one run")
+    if len({sweeps[name].step for name in names}) > 1:
+        raise wrong(key, names, "sweeps of one step of its training")
     if len({sweeps[name].tau for name in names}) > 1:
         raise wrong(key, names, "sweeps of the same tau")
     distinct(key, names)
@@ -70,11 +72,12 @@ def _runs_fit(preset: Catalogue, paper: DDIM) -> None:
 
 
 def _beside_ddpm(preset: Catalogue, paper: DDIM) -> None:
-    """What sets DDPM's samples beside a sweep's, of one run."""
+    """What sets DDPM's samples beside a sweep's, of one network."""
     for block in ("fig7", "frontier"):
         if options := getattr(paper, block):
-            run = preset.samples[options.samples[0]].run
-            ancestral = {name: s for name, s in preset.samples.items() if isinstance(s, AncestralSamples) and s.run == run}
+            swept = preset.samples[options.samples[0]]
+            network = (swept.run, swept.step)
+            ancestral = {name: s for name, s in preset.samples.items() if isinstance(s, AncestralSamples) and (s.run, s.step) == network}
             named(f"papers.ddim.{block}.ddpm", options.ddpm, ancestral)
     if paper.frontier and not paper.fig4:
         raise wrong("papers.ddim.frontier", "no fig4", "papers.ddim.fig4 as well, whose line gives the seconds")

@@ -129,7 +129,7 @@ def train(layout: Layout, name: str) -> Recipe:
     rule, record, inputs = "train", layout.run(name) / "record.json", {"data": _data(layout, name)}
     modules, libraries = ("runs",), tuple[str, ...]()
     if isinstance(options, InceptionFeatures):
-        modules, libraries = ("inception_weights",), ("torch-fidelity",)
+        rule, modules, libraries = "take_features", ("inception_weights",), ("torch-fidelity",)
     elif options.training.keep:
         rule, outputs["kept"] = "train_keeping", [layout.kept(name)]
     elif name.startswith(CELL):
@@ -141,18 +141,11 @@ def _imported(layout: Layout, name: str, reuse: Reuse) -> Recipe:
     """A run of published weights. A file is what it depends on; what is on a hub stands in its record by its sha256."""
     if reuse.file and not reuse.file.is_file():
         raise UserError(f"{reuse.file}: no such file; expected the weights that runs.{name} takes, as seen from {Path.cwd()}")
-    return Recipe(
-        f"import-{name}",
-        IMPORT,
-        f"import-weights --run {name}",
-        f"Import the weights of {name}",
-        layout.run(name) / "record.json",
-        {"data": _data(layout, name), "published": [reuse.file] if reuse.file else []},
-        {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]},
-        ("published_weights",),
-        (),
-        {"run": layout.preset.runs[name]},
-    )
+    inputs = {"data": _data(layout, name), "published": [reuse.file] if reuse.file else []}
+    outputs = {"weights": [layout.weights(name)], "history": [layout.run(name) / "history.csv"]}
+    command, words, record = f"import-weights --run {name}", f"Import the weights of {name}", layout.run(name) / "record.json"
+    options = {"run": layout.preset.runs[name]}
+    return Recipe(f"import-{name}", IMPORT, command, words, record, inputs, outputs, ("published_weights",), (), options)
 
 
 def sample(layout: Layout, name: str, k: int) -> Recipe:

@@ -157,7 +157,8 @@ def _row(layout: Layout, recipe: Recipe, calls: list[Calls], prices: dict[str, P
     images, steps, batch, disk = 0, 0, 0, 0
     if verb == "train":
         (training,) = calls
-        images, steps, batch, disk = training.images, training.images // training.batch, training.batch, NUMBER * price.size.parameters
+        images, steps, batch = training.images, training.images // training.batch, training.batch
+        disk = NUMBER * price.size.parameters * (1 + len(work.kept(layout, names[0])))
     elif verb == "sample":
         samples, k = layout.preset.samples[names[0]], int(names[-1]) - 1
         n = sum(map(len, chunks(samples, k)))

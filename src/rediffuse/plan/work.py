@@ -45,6 +45,12 @@ def training(layout: Layout, name: str) -> list[Calls]:
     return [Calls(name, "train", options.steps * options.batch, options.batch)]
 
 
+def kept(layout: Layout, name: str) -> list[int]:
+    """The steps after which a training keeps its weights as well."""
+    network = layout.preset.runs.get(name)
+    return network.training.keep if network else []
+
+
 def shard(layout: Layout, name: str, k: int) -> list[Calls]:
     """Of a shard, from 0, of a set of samples."""
     samples = layout.preset.samples[name]

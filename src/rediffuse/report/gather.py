@@ -18,7 +18,7 @@ TITLES = {
     "ddpm": "Ho, Jain, Abbeel 2020, Denoising Diffusion Probabilistic Models",
     "ddim": "Song, Meng, Ermon 2020, Denoising Diffusion Implicit Models",
 }
-KEYS = ["row", "target", "objective", "seed", "split", "decoder", "T", "steps", "eta", "tau", "t", "model", "estimate", "toy"]
+KEYS = ["row", "target", "objective", "seed", "step", "split", "decoder", "T", "steps", "eta", "tau", "t", "model", "estimate", "toy"]
 KEYS += ["rule", "space"]
 """Columns of the tables that tell one number of a run from another."""
 
@@ -80,6 +80,8 @@ def metrics_of(layout: Layout) -> dict[str, dict[str, dict[str, float]]]:
             if not {"metric", "value"} <= set(table.columns):
                 continue
             values: dict[str, float] = {}
+            if "step" in table and table.groupby("run")["step"].nunique().max() <= 1:  # no run is measured as it was on the way
+                table = table.drop(columns="step")
             for row in table[table["value"].notna()].to_dict("records"):
                 keys = [f"{key}={_plain(row[key])}" for key in KEYS if key in row and row[key] != "" and pd.notna(row[key])]
                 run = [str(row["run"])] if "run" in row else []

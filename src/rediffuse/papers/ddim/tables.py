@@ -5,6 +5,7 @@ import math
 import pandas as pd
 
 from rediffuse.papers import tables
+from rediffuse.papers.stand_ins import stand_ins
 from rediffuse.paths import Layout
 
 
@@ -20,9 +21,9 @@ def table1_released(layout: Layout) -> None:
 
 def _sweep(layout: Layout, artifact: str, title: str) -> None:
     measured = tables.read(layout.measurements("ddim", artifact), f"rediffuse measure ddim {artifact}")
-    stands_for = dict.fromkeys(measured["dataset"].unique(), "CIFAR-10")
     table = tables.over_seeds(measured, errors=["FID rise"])
-    table = tables.beside(table, tables.published("ddim", "published_table1"), ["steps", "eta"], stands_for)
+    numbers = tables.published("ddim", "published_table1")
+    table = tables.beside(table, numbers, ["steps", "eta"], *stand_ins(layout.preset.datasets, measured, numbers))
     tables.write(layout.artifact("ddim", f"{artifact}.csv"), table)
     layout.write_text("ddim", f"{artifact}.md", _markdown(table, title))
 
@@ -35,15 +36,16 @@ def _markdown(table: pd.DataFrame, title: str) -> str:
     about = {S: _head(S, n, seeds, int(distinct)) for S, n, seeds, distinct in first_of.itertuples(index=False)}
     heads = [f"S = {S}{about.get(S, '')}" for S in steps]
     etas = list(dict.fromkeys(table["eta"]))
-    rows = [[f"eta = {eta}" if eta[0].isdigit() else eta, *[_cell(table, S, eta) for S in steps]] for eta in etas]
+    theirs, others = first["published_dataset"], sorted({*table["published_dataset"]} - {first["published_dataset"]})
+    rows = [[f"eta = {eta}" if eta[0].isdigit() else eta, *[_cell(table, S, eta, theirs) for S in steps]] for eta in etas]
     notes = [
-        f"Each cell: ours on {first['dataset']} / published on CIFAR-10 (FID by Inception, n = 50,000). Ours is a Frechet distance on "
+        f"Each cell: ours on {first['dataset']} / published on {theirs} (FID by Inception, n = 50,000). Ours is a Frechet distance on "
         f"{tables.features_of(first['features'])}, between n samples and the training set; ± is the deviation between seeds of the samples "
         f"where there are several, else over bootstrap resamples. {tables.against(table)}",
         f"tau is {first['tau']}. x0-hat is clipped in the row sigma-hat and in no other, as released.",
         "probability-flow: the Euler variable of eq. 15. dpm-solver++: second order, multistep (Lu et al. 2022); both solve the equation "
         "of eta = 0, and the paper has no number for either.",
-        "CelebA's published numbers are in the CSV; there is no such data set here.",
+        f"Of {' and '.join(others)} the published numbers are in the CSV; nothing here stands beside them.",
     ]
     return tables.markdown(title, ["", *heads], rows, notes)
 
@@ -53,19 +55,19 @@ def _head(S: int, n: float, seeds: float, distinct: int) -> str:
     return f" (n = {number}{f', {distinct} distinct' if distinct != S else ''})"
 
 
-def _cell(table: pd.DataFrame, S: int, eta: str) -> str:
-    """`ours ± sd / published on CIFAR-10`, a dash for what there is not."""
+def _cell(table: pd.DataFrame, S: int, eta: str, theirs: str) -> str:
+    """`ours ± sd / published on theirs`, a dash for what there is not."""
     here = table[(table["steps"] == S) & (table["eta"] == eta)]
-    mine, theirs = here[here["value"].notna()], here.loc[here["published_dataset"] == "CIFAR-10", "published"].dropna()
+    mine, published = here[here["value"].notna()], here.loc[here["published_dataset"] == theirs, "published"].dropna()
     ours = tables.number(mine["value"].iloc[0], mine["sd"].iloc[0]) if len(mine) else "–"
-    return f"{ours} / {theirs.iloc[0]:.2f}" if len(theirs) else ours
+    return f"{ours} / {published.iloc[0]:.2f}" if len(published) else ours
 
 
 def table2(layout: Layout) -> None:
     """Table 2 as CSV and Markdown, and below it the moments of the latents."""
     measured = tables.read(layout.measurements("ddim", "table2"), "rediffuse measure ddim table2")
-    stands_for = dict.fromkeys(measured["dataset"].unique(), "CIFAR-10")
-    table = tables.beside(measured, tables.published("ddim", "published_table2"), ["steps"], stands_for)
+    numbers = tables.published("ddim", "published_table2")
+    table = tables.beside(measured, numbers, ["steps"], *stand_ins(layout.preset.datasets, measured, numbers))
     tables.write(layout.artifact("ddim", "table2.csv"), table)
     errors = table[table["metric"] == "reconstruction error"]
     rows = []

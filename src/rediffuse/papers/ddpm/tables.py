@@ -4,6 +4,7 @@ import pandas as pd
 
 from rediffuse.config.ddpm import CELL
 from rediffuse.papers import tables
+from rediffuse.papers.stand_ins import stand_ins
 from rediffuse.paths import Layout
 
 MADE_BY = "rediffuse measure ddpm table1"
@@ -16,8 +17,8 @@ def table1(layout: Layout) -> None:
     published rows of other models."""
     measured = tables.read(layout.measurements("ddpm", "table1"), MADE_BY)
     table = pd.concat([tables.over_seeds(measured), difference(measured)], ignore_index=True)
-    stands_for = dict.fromkeys(measured["dataset"].unique(), "CIFAR-10")
-    table = tables.beside(table, tables.published("ddpm", "published_table1"), ["row", "split"], stands_for)
+    numbers = tables.published("ddpm", "published_table1")
+    table = tables.beside(table, numbers, ["row", "split"], *stand_ins(layout.preset.datasets, measured, numbers))
     tables.write(layout.artifact("ddpm", "table1.csv"), table)
     layout.write_text("ddpm", "table1.md", _table1(table))
 
@@ -102,9 +103,9 @@ def table2(layout: Layout) -> None:
         mean = {"seed": "", "seeds": len(values), "unstable": f"{unstable} of {len(group)}" if unstable else "", "sd": sd}
         means.append(group.iloc[0].to_dict() | mean | {"value": values.mean(), "n": group["n"].max()})
     columns = [*measured.columns[: list(measured.columns).index("metric")], "seeds", *tables.MEASURED]
-    stands_for = dict.fromkeys(measured["dataset"].unique(), "CIFAR-10")
-    published = tables.published("ddpm", "published_table2")
-    table = tables.beside(pd.DataFrame(means)[columns], published, ["target", "objective"], stands_for)
+    numbers = tables.published("ddpm", "published_table2")
+    beside = stand_ins(layout.preset.datasets, measured, numbers)
+    table = tables.beside(pd.DataFrame(means)[columns], numbers, ["target", "objective"], *beside)
     table = pd.concat([table, measured[measured["seed"] != ""]], ignore_index=True)
     tables.write(layout.artifact("ddpm", "table2.csv"), table)
     layout.write_text("ddpm", "table2.md", _table2(table, measured))
@@ -139,8 +140,8 @@ def _table2(table: pd.DataFrame, measured: pd.DataFrame) -> str:
 def table4(layout: Layout) -> None:
     """Table 4 as CSV and Markdown: rate and distortion by reverse steps, and the parts of the whole code."""
     measured = tables.read(layout.measurements("ddpm", "table4"), "rediffuse measure ddpm table4")
-    stands_for = dict.fromkeys(measured["dataset"].unique(), "CIFAR-10")
-    table = tables.beside(measured, tables.published("ddpm", "published_table4"), ["T", "steps"], stands_for)
+    numbers = tables.published("ddpm", "published_table4")
+    table = tables.beside(measured, numbers, ["T", "steps"], *stand_ins(layout.preset.datasets, measured, numbers))
     tables.write(layout.artifact("ddpm", "table4.csv"), table)
     ours = table[table["value"].notna()]
 
