@@ -12,7 +12,7 @@ from compare import spread
 
 from rediffuse.paths import Layout
 from rediffuse.pipeline import recipes, records
-from rediffuse.plan.planned import is_done, plan, seconds_to_start
+from rediffuse.plan.planned import alone, is_done, plan, seconds_to_start
 from rediffuse.plan.schedule import Timed, critical_path
 from rediffuse.presets import load_preset, preset_path
 
@@ -37,13 +37,15 @@ def measured(preset: str, repeats: int) -> dict[str, Any]:
         "nothing_to_do": "Nothing to be done" in said,
     }
     found |= {"start": seconds_to_start(), "chain": None, "chain_jobs": [], "sum": None, "work": None}
-    found |= {"wall": None, "busy": None, "planned": None}
+    found |= {"wall": None, "busy": None, "between": None, "planned": None}
     if all(is_done(recipe) for recipe in jobs):
-        timed = [Timed(recipe, record["seconds"] if (record := records.read(recipe)) else 0.0) for recipe in jobs]
+        timed = [Timed(recipe, record["seconds"] if (record := records.read(recipe)) else 0.0, alone(recipe)) for recipe in jobs]
         found["chain"], found["chain_jobs"] = critical_path(timed)
         found["sum"] = sum(each.seconds for each in timed)
         found["work"] = sum(each.seconds for each in timed if _works(each))
         found["wall"], found["busy"] = _covered(timed)
+        held = sum(each.seconds * (found["cores"] if each.alone else 1) for each in timed)
+        found["between"] = (found["cores"] * found["wall"] - held) / len(jobs)
         rows = [row for row in plan(layout, torch.device("cpu")).rows if row.measured and row.measured > 1]
         found["planned"] = spread([row.measured / row.seconds for row in rows if row.measured])
     return found

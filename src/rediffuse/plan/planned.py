@@ -115,7 +115,7 @@ def plan(layout: Layout, device: torch.device, gflops: float | None = None) -> P
     planned = {row.job: row.seconds for row in rows}
     left = [recipe for recipe in jobs if not is_done(recipe)]
     start = 0.0 if gflops else seconds_to_start()
-    timed = [Timed(recipe, start + planned.get(recipe.job, 0.0), _alone(recipe)) for recipe in left]
+    timed = [Timed(recipe, start + planned.get(recipe.job, 0.0), alone(recipe)) for recipe in left]
     chain, names = critical_path(timed)
     where = described(device, gflops)
     others = sum(recipe.job not in planned for recipe in left)
@@ -209,7 +209,8 @@ def _prices(layout: Layout, calls: list[Calls], device: torch.device, gflops: fl
     return prices
 
 
-def _alone(recipe: Recipe) -> bool:
+def alone(recipe: Recipe) -> bool:
+    """Whether nothing runs beside a job: it measures time."""
     verb, *names = recipe.command.split()
     return verb == "measure" and MAKES[names[0]][names[1]].alone
 
