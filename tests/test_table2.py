@@ -207,13 +207,22 @@ def test_seeds_that_scatter_more_than_cells_differ_tell_nothing(layout: Layout) 
 
 
 def likelihoods(values: dict[str, list[float]], run: str = "table2-x") -> pd.DataFrame:
-    about = {"dataset": "digits", "variance": "fixed-large", "split": "test", "clip": "True", "decoder": "tanh", "features": ""}
+    about = {
+        "dataset": "digits",
+        "variance": "fixed-large",
+        "step": "20",
+        "split": "test",
+        "clip": "True",
+        "decoder": "tanh",
+        "features": "",
+    }
     rows = [
         about | {"run": run, "row": row, "seed": str(k), "metric": "NLL", "unit": "bits/dim", "value": value, "sd": 0.02, "n": 300}
         for row, each in values.items()
         for k, value in enumerate(each)
     ]
-    columns = ["dataset", "run", "row", "variance", "seed", "split", "clip", "decoder", "features", "metric", "unit", "value", "sd", "n"]
+    columns = ["dataset", "run", "row", "variance", "seed", "step", "split", "clip", "decoder", "features"]
+    columns += ["metric", "unit", "value", "sd", "n"]
     return pd.DataFrame(rows)[columns]
 
 
