@@ -40,7 +40,7 @@ def measure(device: torch.device, quick: bool) -> dict[str, Any]:
     """All figures of one machine."""
     settings = ["TINY"] if quick else ["LARGE", "SMALL"]
     rounds, seconds = (1, 0.0) if quick else (5, 3.0 if device.type == "cuda" else 6.0)
-    batches, sides = ([1, 2], [16]) if quick else ([1, 2, 4, 8, 16], [16, 64, 128, 256])
+    batches, sides = ([1, 2], [16]) if quick else ([1, 2, 4, 8, 16], [16, 64, 128])
     made = [getattr(contenders, name) for name in settings]
     return {
         "hardware": hardware(device),
