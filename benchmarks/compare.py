@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,39 +88,6 @@ def started(setting: str, device: torch.device, precision: str) -> list[dict[str
         command = [sys.executable, Path(__file__).with_name("fresh.py"), name, setting, precision, str(device), str(time.time())]
         told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows.append({"contender": name, "precision": precision} | json.loads(told.splitlines()[-1]))
-    return rows
-
-
-def grown(setting: Setting, device: torch.device, batches: list[int], sides: list[int]) -> list[dict[str, Any]]:
-    """One evaluation in float32 of the network against the batch, and against the side of one image."""
-    run, rows = setting.run(), []
-    for side, most in [(setting.shape[1], max(batches)), *[(side, 1) for side in sides]]:
-        about = About("noise", (setting.shape[0], side, side), 256, None, 0.0)
-        network = rates.build(run, about, device).eval()
-        flops = rates.size_of(network, about.shape, device).flops
-        for batch in batches if most > 1 else [1]:
-            x, t = torch.randn(batch, *about.shape, device=device), torch.full((batch,), 500, device=device)
-
-            def evaluate(x: torch.Tensor = x, t: torch.Tensor = t, network: torch.nn.Module = network) -> float:
-                start = time.perf_counter()
-                with torch.inference_mode():
-                    network(x, t).cpu()
-                return time.perf_counter() - start
-
-            evaluate()
-            taken = statistics.median(evaluate() for _ in range(3))
-            rows.append({"side": side, "batch": batch, "gflop": flops * batch / 1e9, "seconds": taken})
-    return rows
-
-
-def drawn(setting: Setting, device: torch.device, steps: list[int], batches: list[int]) -> list[dict[str, Any]]:
-    """DDIM at eta = 0 in float32 against the steps S, at the largest batch; and against the samples drawn at a time, at the least S."""
-    rows = []
-    for S, batch in [*[(S, max(batches)) for S in steps], *[(min(steps), batch) for batch in batches if batch < max(batches)]]:
-        contender = make("rediffuse", replace(setting, batch=batch), False, device)
-        contender.ddim(S)
-        taken = statistics.median(contender.ddim(S) for _ in range(3))
-        rows.append({"S": S, "batch": batch, "seconds": taken, "evaluations": S * batch})
     return rows
 
 

@@ -47,4 +47,8 @@ def test_it_runs_and_writes_its_tables(tmp_path: Path) -> None:
     assert len(kinds) == len(network["rows"]) == 4 * 2 * 2
     assert all(row["median"] > 0 for row in network["rows"] if row["what"] in ("train", "evaluate"))
     assert len(found["starts"]) == 4 and all(row["peak"] > 0 for row in found["starts"])
+    several = [(row["what"], row["count"]) for row in found["several"]]
+    assert several == [("runs", 1), ("runs", 2), ("shards", 1), ("shards", 2)]
+    assert all(row["seconds"] > row["records"] > 0 and row["planned"] > 0 for row in found["several"])
+    assert "| 1 run | 100 |" in text and "| 2 shards | 20 |" in text
     assert text.count("| rediffuse |") >= 8 and "No figures yet: `make bench-gpu`" in text
