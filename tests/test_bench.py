@@ -36,6 +36,11 @@ def test_a_page_has_a_suffix_beside_which_figures_can_lie(tmp_path: Path, capsys
     assert "expected a name that ends in .md" in refused(capsys, "bench", "--quick", "--out", str(tmp_path / "page.json"))
 
 
+def test_a_quick_run_replaces_no_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "page.json").write_text("{}")
+    assert "found figures in" in refused(capsys, "bench", "--quick", "--out", str(tmp_path / "page.md"))
+
+
 @pytest.mark.slow
 def test_it_runs_and_writes_its_tables(tmp_path: Path) -> None:
     out = tmp_path / "performance.md"

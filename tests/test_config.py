@@ -1,6 +1,7 @@
 """Presets: the shipped ones load, and a mistake in one is told in one line: the file, the key, what is there and what is wanted."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import tiny
 from pydantic import ValidationError
 from tiny import GONE
 
-from rediffuse.config import Sohl2015
+from rediffuse.config import Sohl2015, Training
 from rediffuse.errors import UserError
 from rediffuse.presets import SHIPPED, Preset, load_preset, preset_path, schema
 
@@ -287,11 +288,28 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"datasets.MNIST": {"kind": "mnist", "pad": 1}, "runs.digits.dataset": "MNIST", "runs.digits.network.multipliers": [1, 1, 1]},
         "runs.digits.network.multipliers: found [1, 1, 1]; expected fewer: 30 pixels cannot be divided by 4",
     ),
+    "an attention where the network has no such side": (
+        {"runs.digits.network.attention": [7]},
+        "runs.digits.network.attention: found [7]; expected some of [8]: the images are 8 x 8",
+    ),
+    "a classifier of images that cannot be halved twice": (
+        {"datasets.MNIST": {"kind": "mnist", "pad": 1}, "features.classifier.dataset": "MNIST"},
+        "features.classifier.dataset: found 'MNIST'; expected images whose side can be divided by 4: these have 30",
+    ),
     "more pictures than samples": (
         {"papers.ddpm.fig13.rows": 4},
         "papers.ddpm.fig13.rows: found 4; expected rows * columns at most n of samples.plain",
     ),
 }
+
+
+def test_the_largest_average_that_is_named_is_one_that_is_taken() -> None:
+    for steps in [1, 2, 3, 20, 99, 100, 101, 4000, 12345, 800_000, 10**8]:
+        given = {"steps": steps, "batch": 1, "lr": 1.0}
+        with pytest.raises(ValidationError) as error:
+            Training.model_validate(given | {"ema_decay": 1 - 1e-12})
+        largest = float(re.findall(r"at most (\S+):", error.value.errors()[0]["ctx"]["expected"])[0])
+        assert Training.model_validate(given | {"ema_decay": largest}).ema_decay ** steps == pytest.approx(0.01, rel=0.2)
 
 
 @pytest.mark.parametrize(("changes", "line"), MISTAKES.values(), ids=MISTAKES.keys())
@@ -309,6 +327,10 @@ MISTAKES_2015: dict[str, tuple[dict[str, Any], str]] = {
     "more training images than there are": (
         {f"{PAPER}.table2.centres": 1401},
         f"{PAPER}.table2.validation: found 100; expected at most 99: centres needs as many of 1500 images itself",
+    ),
+    "all training images as centres": (
+        {f"{PAPER}.table2.centres": 1500},
+        f"{PAPER}.table2.centres: found 1500; expected less than 1500, the images to train on: validation needs some of them, too",
     ),
     "fewer centres than kmeans makes": (
         {f"{PAPER}.table2.centres": 9},

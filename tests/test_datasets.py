@@ -404,7 +404,10 @@ def test_arrays_without_labels_have_no_classes(tmp_path):
         ({"x_train": np.zeros((6, 3, 8, 8))}, "x_train: found float64; expected uint8"),
         ({"x_train": image(0, (6, 8, 8, 3))}, "x_train: found shape (6, 8, 8, 3); expected (n, 1 or 3, 8, 8)"),
         ({"x_test": image(0, (4, 1, 8, 8))}, "x_test: found 1 colours; expected 3 as x_train has"),
+        ({"x_train": image(0, (1, 3, 8, 8))}, "x_train: found 1 image; expected at least 2, between which something can be compared"),
+        ({"x_test": image(0, (1, 3, 8, 8))}, "x_test: found 1 image; expected at least 2, between which something can be compared"),
         ({"y_test": None}, "y_test: found nothing; expected uint8"),
+        ({"y_train": None}, "y_train: found nothing; expected uint8"),
         ({"y_train": np.arange(5, dtype=np.uint8)}, "y_train: found shape (5,); expected (6,), a label for each image"),
     ],
 )

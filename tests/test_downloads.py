@@ -84,6 +84,7 @@ def mnist(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
         (IDX / f"{name}.gz").write_bytes(packed := gzip.compress(idx(x), mtime=0))
         resources.append((f"{name}.gz", md5(packed).hexdigest()))
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
+    monkeypatch.setattr(downloads, "PACKED", dict(resources))
     monkeypatch.setattr(downloads, "UNPACKED", {name: md5(idx(x)).hexdigest() for name, x in files.items()})
     return made
 
@@ -140,15 +141,19 @@ def test_an_unpacked_file_that_is_not_mnists_is_refused(mnist: dict[str, np.ndar
     file.write_bytes(idx(grey(7, 28, 28, seed=9)))
     assert told(kind="mnist", into=Path("other")).startswith(f"{file}: found md5 ")
     file.write_bytes(file.read_bytes()[:1000])
-    assert told(kind="mnist", into=Path("other")).startswith(f"{IDX}: found no whole MNIST, and could download none (")
+    assert told(kind="mnist", into=Path("other")).startswith(f"{file}: found md5 "), "not that it could not be downloaded"
 
 
 def test_a_damaged_download_is_not_read(mnist: dict[str, np.ndarray]) -> None:
     file = IDX / "train-images-idx3-ubyte.gz"
     file.write_bytes(file.read_bytes()[:-9])
     line = told(kind="mnist")
-    assert "could download none (Error downloading train-images-idx3-ubyte.gz" in line
-    assert line.endswith("t10k-labels-idx1-ubyte.gz, packed or not")
+    assert line.startswith(f"{file}: found md5 ") and line.endswith(": remove it, and it is unpacked or downloaded anew")
+
+
+def test_the_md5s_are_torchvisions() -> None:
+    assert dict(datasets.MNIST.resources) == downloads.PACKED
+    assert datasets.CIFAR10.tgz_md5 == downloads.CIFAR10_MD5
 
 
 def test_an_absent_mnist_is_told_in_a_line_with_what_to_put_where() -> None:
@@ -220,6 +225,12 @@ def test_a_damaged_batch_is_unpacked_anew(cifar: dict[str, np.ndarray]) -> None:
     batch = Path("data/raw/cifar-10-batches-py/data_batch_3")
     batch.write_bytes(batch.read_bytes()[:-1])
     assert np.array_equal(prepared(Path("again"), kind="cifar10").arrays["x_train"][4].ravel(), cifar["data_batch_3"][0])
+
+
+def test_a_damaged_archive_is_named() -> None:
+    Path("data/raw").mkdir(parents=True)
+    Path("data/raw/cifar-10-python.tar.gz").write_bytes(b"half of it")
+    assert told(kind="cifar10").startswith("data/raw/cifar-10-python.tar.gz: found md5 ")
 
 
 def test_an_absent_cifar10_is_told_in_a_line_with_what_to_put_where() -> None:

@@ -93,6 +93,17 @@ def test_a_measurement_asks_inception_for_as_many_images_as_planned(
     assert work.measurement(layout, paper, artifact) == [calls for calls in planned if calls.kind != "features"]
 
 
+def test_kept_weights_have_no_likelihood_to_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    early = {"kind": "ancestral", "run": "digits", "step": 15, "n": 12, "chunk": 12}
+    kept = {"runs.digits.training.keep": [15], "samples.early": early}
+    counts = []
+    for samples in (["plain"], ["plain", "early"]):
+        path = tiny.write(tmp_path / "own.yaml", tiny.preset(kept | {"papers.ddpm.table1.samples": samples}))
+        counts.append(work.measurement(Layout("own", load_preset(path)), "ddpm", "table1"))
+    assert counts[0] == counts[1] != []
+
+
 @pytest.mark.parametrize("name", ["plain", "sweep", "whole", "released"])
 def test_a_shard_asks_its_network_as_often_as_planned(
     name: str, tiny_results: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, evaluated: Counter[str]
@@ -204,7 +215,8 @@ def test_what_is_done_is_said_and_not_counted(tiny_results: Callable[[str], Path
     assert rediffuse("plan", "tiny.yaml", "--rate", "1") == 0
     text = capsys.readouterr().out
     assert f"{len(plan['rows'])} of these {len(plan['rows'])} jobs" in text
-    assert "measured here: " in text and "planned: " in text
+    assert "done; took: " in text and "planned: " in text
+    assert plan["off_by"] is None and "check " not in text, "another machine's plan is not held against what was done on this one"
 
 
 def test_lines_are_aligned_and_alike_rows_are_one(preset: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -175,6 +175,16 @@ def test_what_cannot_be_fetched_is_told_in_a_line_with_what_to_put_where(here: N
     )
 
 
+@pytest.mark.parametrize("file", hub.FILES)
+def test_a_page_in_the_files_place_is_not_kept(here: None, served: Hub, capsys: Capture, file: str) -> None:
+    """As a network answers that wants one to log in first."""
+    served.files = {f"/some/unet/resolve/main/{file}": b"<html>Welcome</html>"}
+    assert tiny.rediffuse(*IMPORT) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"rediffuse: {WANTED}") and f"what came is no {file} (" in line
+    assert not [path for path in hub.RAW.rglob("*") if path.is_file()]
+
+
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "no address", "http://["])
 def test_offline(here: None, monkeypatch: pytest.MonkeyPatch, capsys: Capture, endpoint: str) -> None:
     monkeypatch.setenv("HF_ENDPOINT", endpoint)
@@ -228,6 +238,10 @@ def test_what_contradicts_the_preset_is_refused(here: None, capsys: Capture) -> 
     assert tiny.refused(capsys, "import-weights", "--preset", "tiny.yaml").startswith("SOURCE: not given; expected weights")
     line = tiny.refused(capsys, "import-weights", "nothing", "--preset", "tiny.yaml")
     assert line.startswith("SOURCE: found 'nothing'; expected a file that ends in .safetensors or .bin, or a hub's owner/name or ")
+    line = tiny.refused(capsys, "import-weights", "my/model.ckpt", "--preset", "tiny.yaml")
+    assert line.startswith("SOURCE: found 'my/model.ckpt'; expected a file that ends in .safetensors or .bin, or a hub's"), (
+        "no name on a hub"
+    )
     tiny.write(Path("tiny.yaml"), tiny.preset(TAKES))
     assert tiny.refused(capsys, *IMPORT).startswith("runs.digits.reuse of the preset tiny: not given; expected weights")
 

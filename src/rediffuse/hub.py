@@ -7,6 +7,9 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+from safetensors import SafetensorError
+from safetensors.torch import load
+
 from rediffuse.errors import UserError
 from rediffuse.files import held, write_bytes
 from rediffuse.progress import track
@@ -16,6 +19,8 @@ FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 """What diffusers calls a U-Net's weights, today and formerly: the first that is there."""
 HUB = "https://huggingface.co"
 ABSENT = 404
+ZIP, PICKLE = b"PK", b"\x80\x02"
+"""How what torch saved begins, today and formerly."""
 SILENCE = 60.0
 """Seconds without a word after which a server is given up."""
 PIECE = 2**20
@@ -40,6 +45,7 @@ def _fetched(name: str, folder: Path) -> Path:
     for file in FILES:
         try:
             content = _read(f"{address}/{file}", name)
+            _check(file, content)
         except HTTPError as error:
             reason = f"{file}: {error}"
             if error.code == ABSENT:
@@ -52,6 +58,17 @@ def _fetched(name: str, folder: Path) -> Path:
         break
     word = textwrap.shorten(reason, 200, placeholder=" ...")
     raise UserError(f"{folder / FILES[0]}: not found, and {address} could not be read ({word}); expected there the file of {name}")
+
+
+def _check(file: str, content: bytes) -> None:
+    """Raises ValueError if what came is something else, a page to log in say: it would be taken for the file from then on."""
+    try:
+        if file.endswith(".safetensors"):
+            load(content)
+        elif not content.startswith((ZIP, PICKLE)):
+            raise ValueError("no file of torch's")
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"what came is no {file} ({error})") from None
 
 
 def _read(url: str, name: str) -> bytes:

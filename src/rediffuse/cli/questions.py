@@ -94,6 +94,10 @@ def bench(
     scripts = PACKAGE.parents[1] / "benchmarks"
     if not scripts.is_dir():
         raise UserError(f"{scripts}: not found; expected the benchmarks of a checkout, which an installed package has not")
+    if quick and (kept := out.with_suffix(".json")).is_file():
+        raise UserError(
+            f"--out: found figures in {kept}; expected another page for --quick, which would replace them by what means nothing"
+        )
     if find_spec("diffusers") is None:
         raise UserError("diffusers: not installed; expected it, which ours is compared with: pip install -e .[dev]")
     from rediffuse.device import pick

@@ -52,6 +52,8 @@ class Preset(Catalogue):
         for name, features in self.features.items():
             if isinstance(features, Features):
                 named(f"features.{name}.dataset", features.dataset, labelled)
+                if (size := getattr(labelled[features.dataset], "size", 0)) % 4:
+                    raise wrong(f"features.{name}.dataset", features.dataset, f"images whose side can be divided by 4: these have {size}")
             if (name == InceptionFeatures.name) != isinstance(features, InceptionFeatures):
                 raise wrong(f"features.{name}.kind", features.kind, f"inception where the name is {InceptionFeatures.name}, and only there")
             if name in self.runs:
@@ -83,6 +85,10 @@ class Preset(Catalogue):
         if isinstance(run.network, UNetOptions) and size % 2 ** (len(run.network.multipliers) - 1):
             halvings = 2 ** (len(run.network.multipliers) - 1)
             raise wrong(f"{key}.network.multipliers", run.network.multipliers, f"fewer: {size} pixels cannot be divided by {halvings}")
+        if isinstance(run.network, UNetOptions) and size:
+            sides = [size >> level for level in range(len(run.network.multipliers))]
+            if not set(run.network.attention) <= set(sides):
+                raise wrong(f"{key}.network.attention", run.network.attention, f"some of {sides}: the images are {size} x {size}")
         if isinstance(run.network, MultiScaleOptions) and not isinstance(data, Images):
             coarsest(f"datasets.{run.dataset}.size", size, run.network)
         if isinstance(run.network, MultiScaleOptions) and size % side(run.network):

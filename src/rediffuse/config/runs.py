@@ -1,5 +1,6 @@
 """Runs, one trained network each: a data set, a process, a network and its training. And the networks that measure samples."""
 
+import math
 import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -166,14 +167,24 @@ class Training(Options):
     @model_validator(mode="after")
     def _average_fits(self) -> Self:
         share = self.ema_decay**self.steps
-        if share > 0.01:
-            largest = 0.01 ** (1 / self.steps)
+        if share > 0.01 + 1e-12:  # 0.1 is just enough for two steps
             raise wrong(
                 "ema_decay",
                 self.ema_decay,
-                f"at most {largest:.4g}: {share:.0%} of the average would be first weights after {self.steps} steps",
+                f"at most {_rounded_down(0.01 ** (1 / self.steps))}: {share:.0%} of the average would be first weights "
+                f"after {self.steps} steps",
             )
         return self
+
+
+def _rounded_down(decay: float) -> str:
+    """To two digits at least of what it lacks to 1: what is told is itself small enough."""
+    digits = max(4, 1 - math.floor(math.log10(1 - decay)))
+    return f"{math.floor(decay * 10**digits) / 10**digits:.{digits}f}"
+
+
+OTHER_FILES = (".pt", ".pth", ".ckpt", ".npz", ".h5", ".msgpack")
+"""How files of weights end that are in no layout of diffusers': no names on a hub."""
 
 
 class Reuse(Options):
@@ -189,7 +200,8 @@ class Reuse(Options):
 
     @model_validator(mode="after")
     def _is_a_source(self) -> Self:
-        if self.file is None and not re.fullmatch(r"{0}/{0}(@{0})?".format(r"[A-Za-z0-9][\w.-]*"), self.weights, re.ASCII):
+        other = self.file is None and Path(self.weights).suffix in OTHER_FILES
+        if other or (self.file is None and not re.fullmatch(r"{0}/{0}(@{0})?".format(r"[A-Za-z0-9][\w.-]*"), self.weights, re.ASCII)):
             raise wrong("weights", self.weights, "a file that ends in .safetensors or .bin, or a hub's owner/name or owner/name@revision")
         return self
 

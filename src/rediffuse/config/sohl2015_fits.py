@@ -107,6 +107,8 @@ def _table2_fits(preset: Catalogue, key: str, table: ModelTable, table1: BoundTa
     if table.centres and table.centres < table.kmeans:
         raise wrong(f"{key}.centres", table.centres, f"at least kmeans ({table.kmeans}), whose centres are made of them")
     taken, left = ("centres", table.centres) if table.centres else ("kmeans", table.kmeans)
+    if left >= data.train:
+        raise wrong(f"{key}.{taken}", left, f"less than {data.train}, the images to train on: validation needs some of them, too")
     if table.validation + left > data.train:
         raise wrong(
             f"{key}.validation", table.validation, f"at most {data.train - left}: {taken} needs as many of {data.train} images itself"

@@ -26,6 +26,14 @@ UNPACKED = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 """md5 of MNIST's unpacked files: torchvision checks those that it downloads, and takes unpacked ones as they are."""
+PACKED = {
+    "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+    "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+    "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+    "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+}
+"""md5 of the same as they are published."""
+CIFAR10_PACKED, CIFAR10_MD5 = "cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"
 FACE = (25, 57, 153, 185)
 """Left, upper, right and lower edge of the square that DDIM's released code cuts from CelebA's aligned images, 178 x 218."""
 
@@ -57,19 +65,16 @@ def arrays(options: Options) -> tuple[Arrays, dict[str, Any]]:
 
 def _mnist(options: MNIST) -> tuple[Arrays, dict[str, Any]]:
     expected = f"{', '.join(f'{name}.gz' for name in UNPACKED)}, packed or not"
-    train, test = (_opened("MNIST", RAW / "MNIST/raw", expected, train=train) for train in (True, False))
-    files = {f"MNIST/raw/{name}": md5 for name, md5 in UNPACKED.items()}
-    for name, md5 in files.items():
-        if (found := hashlib.md5((RAW / name).read_bytes()).hexdigest()) != md5:
-            raise UserError(f"{RAW / name}: found md5 {found}; expected {md5}: remove it, and it is unpacked or downloaded anew")
+    train, test = (_opened("MNIST", RAW / "MNIST/raw", expected, UNPACKED | PACKED, train=train) for train in (True, False))
+    _check(RAW / "MNIST/raw", UNPACKED)
     border = ((0, 0), (0, 0), (options.pad, options.pad), (options.pad, options.pad))
     x_train, x_test = (np.pad(part.data.numpy()[:n, None], border) for part, n in ((train, options.train), (test, options.test)))
-    return _labelled(x_train, x_test, train.targets.numpy(), test.targets.numpy()), _source(files)
+    return _labelled(x_train, x_test, train.targets.numpy(), test.targets.numpy()), _source(f"MNIST/raw/{name}" for name in UNPACKED)
 
 
 def _cifar10(options: CIFAR10) -> tuple[Arrays, dict[str, Any]]:
     expected = "cifar-10-python.tar.gz, or the folder cifar-10-batches-py that is in it"
-    train, test = (_opened("CIFAR10", RAW, expected, train=train) for train in (True, False))
+    train, test = (_opened("CIFAR10", RAW, expected, {CIFAR10_PACKED: CIFAR10_MD5}, train=train) for train in (True, False))
     x_train, x_test = (part.data[:n].transpose(0, 3, 1, 2) for part, n in ((train, options.train), (test, options.test)))
     files = [f"{train.base_folder}/{name}" for name, _ in train.train_list + train.test_list]
     return _labelled(x_train, x_test, train.targets, test.targets), _source(files)
@@ -77,7 +82,7 @@ def _cifar10(options: CIFAR10) -> tuple[Arrays, dict[str, Any]]:
 
 def _celeba(options: CelebA) -> tuple[Arrays, dict[str, Any]]:
     expected = "img_align_celeba.zip unpacked, and the five lists .txt that come with it"
-    train, test = (_opened("CelebA", RAW / "celeba", expected, split=split) for split in ("train", "test"))
+    train, test = (_opened("CelebA", RAW / "celeba", expected, {}, split=split) for split in ("train", "test"))
     folder = RAW / "celeba/img_align_celeba"
     x_train, x_test = (
         np.stack([*_faces([folder / name for name in part.filename[:n]])]) for part, n in ((train, options.train), (test, options.test))
@@ -98,16 +103,27 @@ def _faces(files: list[Path]) -> Iterator[Images]:
         yield np.asarray(face).transpose(2, 0, 1)
 
 
-def _opened(name: str, folder: Path, expected: str, **split: Any) -> Any:
-    """One of torchvision's data sets, downloaded if it is not there."""
+def _opened(name: str, folder: Path, expected: str, files: dict[str, str], **split: Any) -> Any:
+    """One of torchvision's data sets, downloaded if it is not there.
+
+    files: those that it may be read from, and their md5: a damaged one is the reason where it could be neither read nor downloaded.
+    """
     from torchvision import datasets
 
     try:
         with redirect_stdout(io.StringIO()):  # what it prints of its mirrors
             return getattr(datasets, name)(RAW, download=True, **split)
     except Exception as error:  # of networks, archives, pickles and files: torchvision lets them all pass
+        _check(folder, files)
         reason = textwrap.shorten(str(error), 200, placeholder=" ...")
         raise UserError(f"{folder}: found no whole {name}, and could download none ({reason}); expected in it {expected}") from None
+
+
+def _check(folder: Path, files: dict[str, str]) -> None:
+    """Raises UserError if one that is there has another md5."""
+    for path, md5 in ((folder / name, md5) for name, md5 in files.items() if (folder / name).is_file()):
+        if (found := hashlib.md5(path.read_bytes()).hexdigest()) != md5:
+            raise UserError(f"{path}: found md5 {found}; expected {md5}: remove it, and it is unpacked or downloaded anew")
 
 
 def _labelled(x_train: Images, x_test: Images, y_train: Any, y_test: Any) -> Arrays:

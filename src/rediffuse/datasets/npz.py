@@ -9,6 +9,8 @@ from rediffuse.files import Arrays, read_arrays
 
 LEVELS = 256
 MADE_BY = "numpy.savez"
+LEAST = 2
+"""Images that a split has."""
 
 
 def file(path: str) -> Path:
@@ -24,12 +26,14 @@ def arrays(path: str, size: int) -> tuple[Arrays, int | None]:
     Whatever else is in the file is left alone. Raises UserError if an array is absent or is not that.
     """
     found = read_arrays(file(path), MADE_BY)
-    labelled = "y_train" in found
+    labelled = "y_train" in found or "y_test" in found
     out: Arrays = {}
     for split in ("train", "test"):
         x = out[f"x_{split}"] = _array(found, path, f"x_{split}")
         if x.ndim != 4 or not len(x) or x.shape[1] not in (1, 3) or x.shape[2:] != (size, size):
             raise UserError(f"{path}: x_{split}: found shape {x.shape}; expected (n, 1 or 3, {size}, {size})")
+        if len(x) < LEAST:
+            raise UserError(f"{path}: x_{split}: found {len(x)} image; expected at least {LEAST}, between which something can be compared")
         if x.shape[1] != out["x_train"].shape[1]:
             raise UserError(f"{path}: x_test: found {x.shape[1]} colours; expected {out['x_train'].shape[1]} as x_train has")
         if labelled:

@@ -76,6 +76,8 @@ class Plan:
     preset: str
     where: str
     """Whose seconds they are."""
+    here: bool
+    """Whether they were measured, on this machine."""
     rows: list[Row]
     at_once: int
     """Jobs."""
@@ -100,6 +102,13 @@ class Plan:
         """Seconds of all rows left to do, one after the other."""
         return sum(row.seconds for row in self.left)
 
+    @property
+    def off_by(self) -> float | None:
+        """How many times as long as planned jobs took: the median of those that are done and took over a second; None without any, and
+        where the plan is another machine's."""
+        ratios = [row.measured / row.seconds for row in self.rows if row.measured and row.measured > 1 and row.seconds]
+        return statistics.median(ratios) if ratios and self.here else None
+
 
 def plan(layout: Layout, device: torch.device, gflops: float | None = None) -> Plan:
     """The plan of a preset on this machine, by a short measurement of each network; or on one that makes so many GFLOP/s of all of them.
@@ -120,7 +129,7 @@ def plan(layout: Layout, device: torch.device, gflops: float | None = None) -> P
     where = described(device, gflops)
     others = sum(recipe.job not in planned for recipe in left)
     hours = wall(timed, at_once) / 3600
-    return Plan(layout.name, where, rows, at_once, start, others, hours, chain / 3600, names, time.monotonic() - began)
+    return Plan(layout.name, where, not gflops, rows, at_once, start, others, hours, chain / 3600, names, time.monotonic() - began)
 
 
 def calls_of(layout: Layout, recipe: Recipe) -> list[Calls]:
@@ -141,12 +150,6 @@ def is_done(recipe: Recipe) -> bool:
 def described(device: torch.device, gflops: float | None) -> str:
     """For which machine a plan is."""
     return f"a machine of {gflops:g} GFLOP/s" if gflops else hardware(device)
-
-
-def off_by(rows: list[Row]) -> float | None:
-    """How many times as long as planned jobs took here: the median of those that are done and took over a second; None without any."""
-    ratios = [row.measured / row.seconds for row in rows if row.measured and row.measured > 1 and row.seconds]
-    return statistics.median(ratios) if ratios else None
 
 
 def _row(layout: Layout, recipe: Recipe, calls: list[Calls], prices: dict[str, Price]) -> Row:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
 
-from rediffuse.plan.planned import Plan, Row, off_by
+from rediffuse.plan.planned import Plan, Row
 from rediffuse.plan.published import SAMPLES, Published
 from rediffuse.progress import number
 
@@ -17,7 +17,7 @@ LINKS = 4
 
 def as_json(plan: Plan, price: float | None) -> str:
     """Everything; `dollars` is null without a price an hour."""
-    more = {"work_hours": plan.work / 3600, "off_by": off_by(plan.rows), "dollars": None if price is None else price * plan.hours}
+    more = {"work_hours": plan.work / 3600, "off_by": plan.off_by, "dollars": None if price is None else price * plan.hours}
     return json.dumps(asdict(plan) | more, indent=2, ensure_ascii=False)
 
 
@@ -81,7 +81,7 @@ def _totals(plan: Plan, price: float | None) -> list[str]:
     ]
     if price is not None:
         lines.append(f"price     {price * plan.hours:,.2f} dollars, at {price:g} an hour")
-    if ratio := off_by(plan.rows):
+    if ratio := plan.off_by:
         where = sorted({row.hardware for row in plan.rows if row.hardware})
         lines.append(f"check     jobs that are done took {ratio:.2f} times as long as planned (median), on {'; '.join(where)}")
     return lines
@@ -100,7 +100,7 @@ def _cost(row: Row) -> tuple[str, ...]:
 def _state(row: Row) -> str:
     if row.measured is None:
         return "done" if row.done else ""
-    return f"done; measured here: {_time(row.measured)}, planned: {_time(row.seconds)}"
+    return f"done; took: {_time(row.measured)}, planned: {_time(row.seconds)}"
 
 
 def _table(head: tuple[str, ...], cells: Sequence[tuple[str, ...]], rows: Sequence[Row]) -> list[str]:

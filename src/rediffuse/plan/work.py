@@ -146,10 +146,11 @@ def _fig1_2015(c: _Counting) -> Iterator[Calls]:
 
 
 def _table1_ddpm(c: _Counting) -> Iterator[Calls]:
+    """Of last weights; those that were kept on the way have no likelihood there."""
     samples, options = c.paper.scored(), c.options
-    for run in (c.layout.preset.samples[name].run for name in samples):
+    for run in (each.run for each in map(c.layout.preset.samples.__getitem__, samples) if not each.step):
         both = c.bound(run, options.n, options.strata, decoders=2)
-        on_train = options.n * (min(options.strata, c.T(run) - 1) + 2)
+        on_train = min(options.n, c.data(run).train or options.n) * (min(options.strata, c.T(run) - 1) + 2)
         yield both._replace(images=both.images + on_train)
 
 
