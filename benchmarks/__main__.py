@@ -18,6 +18,7 @@ import pipeline
 import torch
 from page import page
 
+from rediffuse import memory
 from rediffuse.device import pick
 from rediffuse.files import write_json, write_text
 from rediffuse.progress import track
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/performance.md"))
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
+    memory.keep_freed()
     device = pick(arguments.device)
     kept = arguments.out.with_suffix(".json")
     figures: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}

@@ -11,11 +11,14 @@ import time
 import contenders
 import torch
 
+from rediffuse import memory
+
 STEPS = 3
 
 
 def main() -> None:
     contender, setting, precision, device, began = sys.argv[1:]
+    memory.keep_freed()
     where = torch.device(device)
     made = contenders.make(contender, getattr(contenders, setting), precision == "bfloat16", where)
     made.train(1)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src/rediffuse"
 FLOORS = [
-    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "interrupts", "revisions", "weeklies"},
+    {"errors", "files", "config", "presets", "paths", "provenance", "progress", "interrupts", "memory", "revisions", "weeklies"},
     {"device", "gpus", "hub", "parallel", "resume"},
     {"processes", "networks", "datasets"},
     {"samplers"},

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 
-from rediffuse import interrupts, progress
+from rediffuse import interrupts, memory, progress
 from rediffuse.cli import jobs, outside, questions, reports
 from rediffuse.cli.common import app
 from rediffuse.errors import UserError
@@ -14,6 +14,7 @@ __all__ = ["jobs", "main", "outside", "questions", "reports"]
 
 def main() -> None:
     """Run a command: 0 if it is done, 2 with one line on standard error for a user's mistake, 128 + its number when stopped by a signal."""
+    memory.keep_freed()
     try:
         with progress.ending(), interrupts.terminable():
             interrupts.end_with(os.environ.get(interrupts.RUN, ""))
