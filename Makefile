@@ -44,7 +44,7 @@ lock: ## requirements.lock anew (needs uv on the PATH)
 soak: $(BIN)/.installed ## clones, and kills at random moments: results/soak.md (KILLS=50 CLONES=20)
 	@$(BIN)/python tests/soak.py --kills $(KILLS) --clones $(CLONES) --out results/soak.md
 
-bench: $(BIN)/.installed ## speed beside diffusers' and the machine's limits, on the CPU: docs/performance.md (a quarter of an hour, idle)
+bench: $(BIN)/.installed ## speed beside diffusers' and the machine's limits, on the CPU: docs/performance.md (twenty minutes, idle)
 	@$(BIN)/rediffuse bench --device cpu
 
 bench-gpu: $(BIN)/.installed ## the same on a GPU, into the same page

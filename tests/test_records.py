@@ -247,6 +247,19 @@ def test_weights_whose_recipe_changed_are_kept(made: list[recipes.Recipe]) -> No
     assert [*checkpoints.keep(changed, ["roll"])] == []
 
 
+def test_weights_whose_data_are_prepared_anew_are_kept(made: list[recipes.Recipe]) -> None:
+    """Snakemake trains again after any job that it runs before, be the data the same bytes."""
+    of = layout()
+    record = job("prepare-roll").record
+    told = json.loads(record.read_text())
+    record.write_text(json.dumps(told | {"code": told["code"] | {"datasets.prepare": "another"}}))
+    lines = [*checkpoints.keep(of, [])]
+    assert {line.partition(" is to be trained anew (roll is to be prepared anew): ")[0] for line in lines} == {"roll", "rates"}
+    assert {path.name.rpartition("-")[0] for path in Path("results/tiny/replaced").iterdir()} == {"roll", "rates"}
+    record.unlink()
+    assert len([*checkpoints.keep(of, [])]) == 2
+
+
 def test_reuse_is_of_networks_that_are_there(made: list[recipes.Recipe]) -> None:
     of = layout()
     assert checkpoints.reused(of, "") == []

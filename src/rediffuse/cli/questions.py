@@ -84,7 +84,7 @@ def bench(
     out: Annotated[Path, typer.Option(help="The page; its figures are kept in a .json beside it.")] = Path("docs/performance.md"),
     quick: Annotated[bool, typer.Option("--quick", help="A tiny network, once: whether it runs, and no figure to keep.")] = False,
 ) -> None:
-    """Measure speed beside diffusers' and the machine's own limits, and write docs/performance.md from it: a quarter of an hour."""
+    """Measure speed beside diffusers' and the machine's own limits, and write docs/performance.md from it: twenty minutes."""
     if out.suffix != ".md":
         raise UserError(f"--out: found {out}; expected a name that ends in .md")
     from importlib.util import find_spec

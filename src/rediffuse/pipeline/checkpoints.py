@@ -6,10 +6,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from rediffuse.config import InceptionFeatures
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes
 from rediffuse.paths import Layout
-from rediffuse.pipeline.recipes import IMPORT, train
+from rediffuse.pipeline.recipes import IMPORT, prepare, train
 from rediffuse.pipeline.records import MADE_BY, read
 from rediffuse.pipeline.verify import changes, differing
 
@@ -45,6 +46,7 @@ def keep(layout: Layout, reused: list[str]) -> Iterator[str]:
         if record is None or (recipe.rule == IMPORT and "imported" in record):  # whose weights are to be had again
             continue
         because = changes(recipe, record) + [f"{path} changed" for path in differing(recipe.reads, record["inputs"])]
+        because += _prepared_anew(layout, name)
         if not because:
             continue
         verb = "imported" if recipe.rule == IMPORT else "trained"
@@ -58,6 +60,19 @@ def keep(layout: Layout, reused: list[str]) -> Iterator[str]:
             shutil.copytree(weights.parent, folder, dirs_exist_ok=True)
             back = f"those that are there are kept in {folder}"
         yield f"{what}: {back}; {choice}."
+
+
+def _prepared_anew(layout: Layout, name: str) -> list[str]:
+    """Why Snakemake would train a network again whose data it prepares anew, whatever comes of that."""
+    options = (layout.preset.runs | layout.preset.features)[name]
+    if isinstance(options, InceptionFeatures):
+        return []
+    recipe = prepare(layout, options.dataset)
+    try:
+        record = read(recipe) if all(path.exists() for path in recipe.makes) else None
+    except UserError:
+        record = None
+    return [] if record and not changes(recipe, record) else [f"{options.dataset} is to be prepared anew"]
 
 
 def _held(layout: Layout) -> dict[str, str]:
