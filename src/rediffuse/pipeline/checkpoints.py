@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from rediffuse.config import InceptionFeatures
 from rediffuse.errors import UserError
 from rediffuse.files import read_bytes
 from rediffuse.paths import Layout
@@ -35,7 +34,7 @@ def keep(layout: Layout, reused: list[str]) -> Iterator[str]:
 
     Those that DVC holds are safe in its cache; a copy of the others is kept in results/<preset>/replaced/.
     """
-    held = _held(layout)
+    held, anew = _held(layout), {name for name in layout.preset.datasets if _prepared_anew(layout, name)}
     for name in [name for name in layout.preset.runs | layout.preset.features if name not in reused]:
         recipe = train(layout, name)
         weights = recipe.makes[0]
@@ -46,7 +45,8 @@ def keep(layout: Layout, reused: list[str]) -> Iterator[str]:
         if record is None or (recipe.rule == IMPORT and "imported" in record):  # whose weights are to be had again
             continue
         because = changes(recipe, record) + [f"{path} changed" for path in differing(recipe.reads, record["inputs"])]
-        because += _prepared_anew(layout, name)
+        dataset = getattr((layout.preset.runs | layout.preset.features)[name], "dataset", None)
+        because += [f"{dataset} is to be prepared anew"] if dataset in anew else []
         if not because:
             continue
         verb = "imported" if recipe.rule == IMPORT else "trained"
@@ -62,17 +62,14 @@ def keep(layout: Layout, reused: list[str]) -> Iterator[str]:
         yield f"{what}: {back}; {choice}."
 
 
-def _prepared_anew(layout: Layout, name: str) -> list[str]:
-    """Why Snakemake would train a network again whose data it prepares anew, whatever comes of that."""
-    options = (layout.preset.runs | layout.preset.features)[name]
-    if isinstance(options, InceptionFeatures):
-        return []
-    recipe = prepare(layout, options.dataset)
+def _prepared_anew(layout: Layout, dataset: str) -> bool:
+    """Whether Snakemake will prepare a data set, after which it trains on it again, whatever comes of that."""
+    recipe = prepare(layout, dataset)
     try:
         record = read(recipe) if all(path.exists() for path in recipe.makes) else None
     except UserError:
         record = None
-    return [] if record and not changes(recipe, record) else [f"{options.dataset} is to be prepared anew"]
+    return not record or bool(changes(recipe, record))
 
 
 def _held(layout: Layout) -> dict[str, str]:
