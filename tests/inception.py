@@ -8,9 +8,9 @@ from torch import nn
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
 from rediffuse import inception_weights
-from rediffuse.datasets.downloads import RAW
 from rediffuse.files import sha256
 from rediffuse.networks.inception import Inception
+from rediffuse.paths import RAW
 
 
 def made_up(monkeypatch: pytest.MonkeyPatch, name: str = inception_weights.NAMES[0]) -> Path:

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter, ValidationError
 
-from rediffuse.config import Dataset
+from rediffuse.config import Dataset, DeadLeaves
+from rediffuse.config import Heartbeat as HeartbeatOptions
 from rediffuse.datasets import dead_leaves, folder, patches, textures
 from rediffuse.datasets.heartbeat import Heartbeat
-from rediffuse.datasets.heartbeat import arrays as heartbeats
+from rediffuse.datasets.heartbeat import read as heartbeats
 from rediffuse.datasets.prepare import prepare
 from rediffuse.datasets.prepared import load
 from rediffuse.errors import UserError
@@ -104,7 +105,8 @@ def test_the_posterior_of_clean_data_is_the_data_and_of_what_cannot_be_is_refuse
 
 
 def test_the_heartbeats_arrays_are_the_same_for_a_seed():
-    first, again, other = (heartbeats(SHORT, 300, 200, seed) for seed in (0, 0, 1))
+    options = HeartbeatOptions(kind="heartbeat", length=7, period=3, train=300, test=200)
+    first, again, other = (heartbeats(options.model_copy(update={"seed": seed})).arrays for seed in (0, 0, 1))
     assert {name: (x.shape, x.dtype.name) for name, x in first.items()} == {"x_train": ((300, 7), "uint8"), "x_test": ((200, 7), "uint8")}
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["x_train"], other["x_train"])
@@ -202,7 +204,7 @@ def test_an_image_is_the_same_whatever_is_made_with_it():
 
 
 def test_test_images_follow_the_images_to_train_on():
-    arrays = dead_leaves.arrays(5, **LAW, train=7, test=4, seed=1)
+    arrays = dead_leaves.read(DeadLeaves(kind="dead-leaves", size=5, train=7, test=4, seed=1, **LAW)).arrays
     assert np.array_equal(np.concatenate([arrays["x_train"], arrays["x_test"]]), dead_leaves.images(0, 11, 5, **LAW, seed=1))
 
 

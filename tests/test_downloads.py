@@ -20,7 +20,8 @@ from torchvision import datasets
 from torchvision.datasets import utils
 
 from rediffuse.config import CIFAR10, MNIST, CelebA, Dataset
-from rediffuse.datasets import downloads
+from rediffuse.datasets import cifar10 as our_cifar10
+from rediffuse.datasets import mnist as our_mnist
 from rediffuse.datasets.prepare import prepare
 from rediffuse.datasets.prepared import Prepared, load
 from rediffuse.errors import UserError
@@ -84,8 +85,8 @@ def mnist(monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
         (IDX / f"{name}.gz").write_bytes(packed := gzip.compress(idx(x), mtime=0))
         resources.append((f"{name}.gz", md5(packed).hexdigest()))
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
-    monkeypatch.setattr(downloads, "PACKED", dict(resources))
-    monkeypatch.setattr(downloads, "UNPACKED", {name: md5(idx(x)).hexdigest() for name, x in files.items()})
+    monkeypatch.setattr(our_mnist, "PACKED", dict(resources))
+    monkeypatch.setattr(our_mnist, "UNPACKED", {name: md5(idx(x)).hexdigest() for name, x in files.items()})
     return made
 
 
@@ -152,14 +153,14 @@ def test_a_damaged_download_is_not_read(mnist: dict[str, np.ndarray]) -> None:
 
 
 def test_the_md5s_are_torchvisions() -> None:
-    assert dict(datasets.MNIST.resources) == downloads.PACKED
-    assert datasets.CIFAR10.tgz_md5 == downloads.CIFAR10_MD5
+    assert dict(datasets.MNIST.resources) == our_mnist.PACKED
+    assert {datasets.CIFAR10.filename: datasets.CIFAR10.tgz_md5} == our_cifar10.PACKED
 
 
 def test_an_absent_mnist_is_told_in_a_line_with_what_to_put_where() -> None:
     line = told(kind="mnist")
     assert line.startswith("data/raw/MNIST/raw: found no whole MNIST, and could download none (Error downloading train-images")
-    names = ", ".join(f"{name}.gz" for name in downloads.UNPACKED)
+    names = ", ".join(f"{name}.gz" for name in our_mnist.UNPACKED)
     assert line.endswith(f"); expected in it {names}, packed or not")
 
 
@@ -304,7 +305,8 @@ def test_the_real_mnist_whole() -> None:
     IDX.mkdir(parents=True)
     for file in (DATA / "MNIST/raw").glob("*.gz"):
         (IDX / file.name).write_bytes(file.read_bytes())
-    arrays, source = downloads.arrays(MNIST(kind="mnist", pad=2))
+    read = our_mnist.read(MNIST(kind="mnist", pad=2))
+    arrays = read.arrays
     assert arrays["x_train"].shape == (60000, 1, 32, 32)
     assert arrays["x_test"].shape == (10000, 1, 32, 32)
     # Known of MNIST: the mean and deviation of its training pixels, 0.1307 and 0.3081, and how often each digit comes.
@@ -312,7 +314,7 @@ def test_the_real_mnist_whole() -> None:
     assert (inside.mean(), inside.std()) == pytest.approx((0.1307, 0.3081), abs=1e-4)
     assert np.bincount(arrays["y_train"]).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert np.bincount(arrays["y_test"]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert len(source) == 4
+    assert read.source and len(read.source) == 4
 
 
 @pytest.mark.slow

@@ -18,12 +18,11 @@ from torch_fidelity.metric_isc import isc_features_to_metric
 
 from rediffuse import inception_weights
 from rediffuse.config import Features, InceptionFeatures
-from rediffuse.datasets.downloads import RAW
 from rediffuse.metrics.features import measure
 from rediffuse.metrics.frechet import Statistics, frechet_distance
 from rediffuse.metrics.inception_score import inception_score
 from rediffuse.networks.inception import Inception, levels
-from rediffuse.paths import Layout
+from rediffuse.paths import RAW, Layout
 from rediffuse.pipeline import recipes
 from rediffuse.presets import load_preset
 from rediffuse.runs import load_features

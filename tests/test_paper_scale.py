@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from rediffuse.build import build_network
-from rediffuse.datasets import downloads
+from rediffuse.datasets import cifar10, mnist
+from rediffuse.datasets.kinds import Read
 from rediffuse.papers.makes import MAKES, asked
 from rediffuse.paths import Layout
 from rediffuse.pipeline import recipes
@@ -217,15 +218,16 @@ def published(weights: dict[str, Tensor], path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar10-published"])
 def test_every_rule_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def made_up(options: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def made_up(options: Any) -> Read:
         generator, channels = np.random.default_rng(0), 3 if options.kind == "cifar10" else 1
         arrays = {}
         for split, n in (("train", options.train), ("test", options.test)):
             arrays[f"x_{split}"] = generator.integers(0, 256, (n, channels, options.size, options.size), dtype=np.uint8)
             arrays[f"y_{split}"] = (np.arange(n) % 10).astype(np.uint8)
-        return arrays, {}
+        return Read(arrays, "made up", 256, 10)
 
-    monkeypatch.setattr(downloads, "arrays", made_up)
+    for kind in (mnist, cifar10):
+        monkeypatch.setattr(kind, "read", made_up)
     monkeypatch.chdir(tmp_path)
     if name.startswith("cifar10"):
         inception.made_up(monkeypatch)

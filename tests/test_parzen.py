@@ -10,6 +10,7 @@ import scipy.stats
 import tiny
 import torch
 
+from rediffuse.config import Digits
 from rediffuse.datasets import digits
 from rediffuse.datasets.prepared import Prepared
 from rediffuse.metrics import parzen
@@ -29,7 +30,7 @@ def normal(*shape, seed=0):
 @pytest.fixture(scope="module")
 def images():
     """Centres, validation and test images of scikit-learn's digits, (n, 1, 8, 8) on [0, 1]."""
-    arrays = digits.arrays()
+    arrays = digits.read(Digits(kind="digits")).arrays
     train, test = arrays["x_train"] / 16, arrays["x_test"] / 16
     return train[:1200], train[1200:], test
 

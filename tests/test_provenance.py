@@ -16,7 +16,8 @@ import torch
 
 import rediffuse
 from rediffuse import provenance
-from rediffuse.config import Papers
+from rediffuse.config import Dataset, Papers
+from rediffuse.datasets import kinds as kinds_of_data
 from rediffuse.papers.makes import MAKES, measurement
 from rediffuse.paths import Layout
 from rediffuse.pipeline import recipes
@@ -251,6 +252,23 @@ def test_an_edit_re_runs_the_measurements_that_use_it_and_no_others() -> None:
     assert using("rediffuse.metrics.parzen") == {"likelihoods"}
     assert using("rediffuse.processes.entropy") == {"entropies"}
     assert using("rediffuse.papers.sohl2015.bounds") == {"bounds", "likelihoods", "gaps"}, "all of them measure K"
+
+
+def test_an_edit_of_one_kind_of_data_prepares_no_other_anew() -> None:
+    """Of a data set count the shared code and its own kind's; "textures" and "folder" share how patches are cut."""
+    kinds = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(Dataset)[0])}
+    assert len(kinds) == 11
+    own = {kind: f"rediffuse.{kinds_of_data.module(kind)}" for kind in kinds}
+    reads = {kind: {*reached("rediffuse.datasets.prepare"), *reached(own[kind])} - {"rediffuse.datasets"} for kind in kinds}
+    for kind in kinds:
+        assert {other for other in kinds if own[kind] in reads[other]} == {kind}
+    common = set.intersection(*reads.values())
+    assert common == {"rediffuse.datasets.prepare", "rediffuse.datasets.kinds"}
+    shared = {name: {kind for kind in kinds if name in reads[kind]} for name in set.union(*reads.values()) - common}
+    assert {name: by for name, by in shared.items() if len(by) > 1} == {
+        "rediffuse.datasets.downloads": {"mnist", "cifar10", "celeba"},
+        "rediffuse.datasets.patches": {"textures", "folder"},
+    }
 
 
 def test_an_edit_of_a_figure_trains_nothing() -> None:

@@ -9,10 +9,10 @@ import torch
 
 from rediffuse.build import About
 from rediffuse.config import InceptionFeatures
-from rediffuse.datasets.downloads import RAW
 from rediffuse.errors import UserError
 from rediffuse.files import held, sha256, write_text
 from rediffuse.networks.inception import Inception
+from rediffuse.paths import RAW
 from rediffuse.runs import write_weights
 from rediffuse.training import Trained
 

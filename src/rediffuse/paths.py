@@ -8,6 +8,8 @@ from pathlib import Path
 from rediffuse.config.preset import Preset
 from rediffuse.files import write_text
 
+RAW = Path("data/raw")
+"""What is downloaded, or put there by the user."""
 VECTOR, CHINESE = ".svg", ".zh.png"
 """How the names of a figure's twins end, which stand beside its PNG: the same as vectors, and with its words in Chinese."""
 

@@ -11,7 +11,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from rediffuse.files import Arrays
+from rediffuse.config import DeadLeaves
+from rediffuse.datasets.kinds import Read
 
 LEVELS = 256
 SIDE = 2
@@ -43,10 +44,12 @@ def radii(u: Array, radius_min: float, radius_max: float, exponent: float) -> Ar
     return radius_min * np.exp(np.log1p(u * np.expm1(rate * width)) / rate if rate else u * width)
 
 
-def arrays(size: int, radius_min: float, radius_max: float, exponent: float, train: int, test: int, seed: int) -> Arrays:
+def read(options: DeadLeaves) -> Read:
     """x_train (train, 1, size, size) and x_test, the images that follow: uint8 grey levels 0..255."""
-    split = {"x_train": (0, train), "x_test": (train, test)}
-    return {name: images(first, n, size, radius_min, radius_max, exponent, seed) for name, (first, n) in split.items()}
+    law = options.size, options.radius_min, options.radius_max, options.exponent, options.seed
+    split = {"x_train": (0, options.train), "x_test": (options.train, options.test)}
+    arrays = {name: images(first, n, *law) for name, (first, n) in split.items()}
+    return Read(arrays, f"dead leaves {options.size} x {options.size}", LEVELS)
 
 
 def _image(generator: np.random.Generator, size: int, radius_min: float, radius_max: float, exponent: float) -> Images:

@@ -5,10 +5,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rediffuse.config import Folder
 from rediffuse.datasets import patches
+from rediffuse.datasets.kinds import Read
 from rediffuse.errors import UserError
+from rediffuse.files import sha256
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".pgm", ".ppm", ".pnm", ".gif", ".webp")
+
+
+def read(options: Folder) -> Read:
+    """Patches of the images, as `patches.arrays` has them. Raises UserError as `files` and `pictures` do."""
+    found = pictures(options.path, options.shrink, options.size)
+    arrays = patches.arrays(found, options.size, options.train, options.test, options.seed)
+    title = f"{Path(options.path).resolve().name} {options.size} x {options.size}"
+    source = {file.name: {"sha256": sha256(file.read_bytes())} for file in files(options.path)}
+    return Read(arrays, title, patches.LEVELS, source=source)
 
 
 def files(path: str | Path) -> list[Path]:

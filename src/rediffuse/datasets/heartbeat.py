@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
-from rediffuse.files import Arrays
+from rediffuse.config.data import Heartbeat as Options
+from rediffuse.datasets.kinds import Read
 
 LEVELS = 2
 MOST = 5_000_000
@@ -88,7 +89,8 @@ class Heartbeat:
         return np.stack(joint, axis=1) - math.log(self.period)
 
 
-def arrays(beat: Heartbeat, train: int, test: int, seed: int) -> Arrays:
+def read(options: Options) -> Read:
     """x_train (train, length) and x_test (test, length), uint8, 0 or 1."""
-    x = beat.sample(train + test, np.random.Generator(np.random.PCG64(seed)))
-    return {"x_train": x[:train], "x_test": x[train:]}
+    generator = np.random.Generator(np.random.PCG64(options.seed))
+    x = Heartbeat(options.length, options.period).sample(options.train + options.test, generator)
+    return Read({"x_train": x[: options.train], "x_test": x[options.train :]}, "heartbeat", LEVELS)

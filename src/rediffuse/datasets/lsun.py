@@ -13,34 +13,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rediffuse.config import LSUN
+from rediffuse.datasets.kinds import Read, title
 from rediffuse.errors import UserError
-from rediffuse.files import Arrays
+from rediffuse.paths import RAW
 from rediffuse.progress import track
 
-RAW = Path("data/raw/lsun")
+FOLDER = RAW / "lsun"
+LEVELS = 256
 
 Images = NDArray[np.uint8]
 
 
-def arrays(options: LSUN) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays; and how many images were read of each lmdb, and the sha256 of their files one after the other, by its path in data/raw.
+def read(options: LSUN) -> Read:
+    """x_train (train, 3, size, size) and x_test, uint8 grey levels 0..255.
 
-    x_train (train, 3, size, size) and x_test, uint8 grey levels 0..255. The first images are those with the least keys, hashes that
-    say nothing of what is shown. Raises UserError, with what to put where, if an lmdb is absent, damaged or has too few images, if
-    the package that reads it is not installed, or if memory does not hold the images.
+    Of each lmdb the source says how many images were read, and the sha256 of their files one after the other. The first images are
+    those with the least keys, hashes that say nothing of what is shown. Raises UserError, with what to put where, if an lmdb is absent,
+    damaged or has too few images, if the package that reads it is not installed, or if memory does not hold the images.
     """
     category, train, test = options.category, options.train, options.test
     wanted = {f"{category}_train_lmdb": train, f"{category}_val_lmdb": test} if options.split else {category: train + test}
     for name in wanted:
-        if not (file := RAW / name / "data.mdb").is_file():
-            where = f"unpack {name}.zip, of LSUN's authors, in {RAW}"
+        if not (file := FOLDER / name / "data.mdb").is_file():
+            where = f"unpack {name}.zip, of LSUN's authors, in {FOLDER}"
             raise UserError(f"{file}: not found; expected it of LSUN, which is not downloaded: {where}")
     if find_spec("lmdb") is None:
         raise UserError("lmdb: not installed; expected it, which LSUN is read with: pip install lmdb")
-    read = {name: _read(RAW / name, n, options.size) for name, n in wanted.items()}
-    x = [images for images, _ in read.values()]
+    found = {name: _read(FOLDER / name, n, options.size) for name, n in wanted.items()}
+    x = [images for images, _ in found.values()]
     x_train, x_test = x if options.split else (x[0][:train], x[0][train:])
-    return {"x_train": x_train, "x_test": x_test}, {f"lsun/{name}": about for name, (_, about) in read.items()}
+    source = {f"lsun/{name}": about for name, (_, about) in found.items()}
+    return Read({"x_train": x_train, "x_test": x_test}, title(options), LEVELS, source=source)
 
 
 def _read(folder: Path, n: int, size: int) -> tuple[Images, dict[str, Any]]:

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from rediffuse.config import NPZ
+from rediffuse.datasets.kinds import Read
 from rediffuse.errors import UserError
-from rediffuse.files import Arrays, read_arrays
+from rediffuse.files import Arrays, read_arrays, sha256
 
 LEVELS = 256
 MADE_BY = "numpy.savez"
@@ -20,11 +22,12 @@ def file(path: str) -> Path:
     return Path(path)
 
 
-def arrays(path: str, size: int) -> tuple[Arrays, int | None]:
-    """x_train and x_test (n, C, size, size), uint8 grey levels, with y_train and y_test where there are labels; and the number of classes.
+def read(options: NPZ) -> Read:
+    """x_train and x_test (n, C, size, size), uint8 grey levels, with y_train and y_test where there are labels.
 
     Whatever else is in the file is left alone. Raises UserError if an array is absent or is not that.
     """
+    path, size = options.path, options.size
     found = read_arrays(file(path), MADE_BY)
     labelled = "y_train" in found or "y_test" in found
     out: Arrays = {}
@@ -40,7 +43,9 @@ def arrays(path: str, size: int) -> tuple[Arrays, int | None]:
             y = out[f"y_{split}"] = _array(found, path, f"y_{split}")
             if y.shape != (len(x),):
                 raise UserError(f"{path}: y_{split}: found shape {y.shape}; expected ({len(x)},), a label for each image")
-    return out, int(out["y_train"].max()) + 1 if labelled else None
+    classes = int(out["y_train"].max()) + 1 if labelled else None
+    source = {Path(path).name: {"sha256": sha256(file(path).read_bytes())}}
+    return Read(out, f"{Path(path).stem} {size} x {size}", LEVELS, classes, source)
 
 
 def _array(found: Arrays, path: str, name: str) -> np.ndarray:

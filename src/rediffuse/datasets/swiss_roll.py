@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from rediffuse.files import Arrays
+from rediffuse.config.data import SwissRoll as Options
+from rediffuse.datasets.kinds import Read
 
 FIRST_ANGLE = 1.5 * np.pi
 MIN_PIECES = 20
@@ -125,7 +126,8 @@ class SwissRoll:
         return angle[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def arrays(roll: SwissRoll, train: int, test: int, seed: int) -> Arrays:
+def read(options: Options) -> Read:
     """x_train (train, 2) and x_test (test, 2), float32, of variance 1."""
-    points = roll.sample(train + test, np.random.Generator(np.random.PCG64(seed))).astype(np.float32)
-    return {"x_train": points[:train], "x_test": points[train:]}
+    generator = np.random.Generator(np.random.PCG64(options.seed))
+    points = SwissRoll(options.turns, options.noise).sample(options.train + options.test, generator).astype(np.float32)
+    return Read({"x_train": points[: options.train], "x_test": points[options.train :]}, "swiss roll")

@@ -13,7 +13,7 @@ from typing import Any
 from rediffuse import provenance, revisions, weeklies
 from rediffuse.config import NPZ, Folder, InceptionFeatures, Options, Reuse, Run
 from rediffuse.config.ddpm import CELL
-from rediffuse.datasets import folder, npz
+from rediffuse.datasets import folder, kinds, npz
 from rediffuse.errors import UserError
 from rediffuse.papers import ledger
 from rediffuse.papers.makes import MAKES, TABLE, asked
@@ -114,7 +114,7 @@ def prepare(layout: Layout, name: str) -> Recipe:
         into / "record.json",
         images,
         outputs,
-        ("datasets.prepare",),
+        ("datasets.prepare", kinds.module(options.kind)),
         libraries,
         {"dataset": options},
     )
