@@ -102,6 +102,18 @@ def test_fewer_than_two_samples_are_refused(n, found):
         frechet_distance(a, b)
 
 
+@pytest.mark.parametrize("n", [5, 300])
+def test_the_bootstrap_is_the_distance_of_resampled_features(n):
+    """Of fewer features than dimensions, and of more."""
+    reference, f = Statistics.of(features(40, 12, 0)), features(n, 12, 1, shift=0.3)
+    rows = np.random.Generator(np.random.PCG64(7)).integers(n, size=(4, n))
+    distances = [frechet_distance(Statistics.of(f[row]), reference) for row in rows]
+    # The direct way takes the roots of eigenvalues that are zero but for rounding.
+    np.testing.assert_allclose(frechet_bootstrap(f, reference, resamples=4, seed=7), distances, rtol=1e-6)
+    with pytest.raises(UserError, match="found 1 samples; expected at least 2"):
+        frechet_bootstrap(f[:1], reference)
+
+
 def test_the_bootstraps_deviation_is_that_of_fresh_sets():
     """Against 200 sets drawn anew: both deviations have a relative error of about 10 %, and the bootstrap a bias as large."""
     reference = Statistics.of(features(20_000, 1, 0, shift=1.0))
