@@ -174,6 +174,7 @@ EDITS: dict[str, tuple[Callable[[Path], object], set[str]]] = {
     "a comment": (append("src/rediffuse/training.py", "\n# a comment\n"), set()),
     "the README": (append("README.md", "\nMore words.\n"), set()),
     "prepared data": (lambda folder: (folder / ARRAYS).write_text("others"), rules(lambda recipe: ARRAYS in recipe.reads)),
+    "how one kind of data is read": (append("src/rediffuse/datasets/textures.py", UNUSED), after("prepare-textures", "equations")),
     "the pinned torch": (pin("torch", "2.15.1"), EVERY),
     "the pinned pandas": (pin("pandas", "99.0"), rules(lambda recipe: "-table-" in recipe.job or recipe.rule in ("claims", "report"))),
     "the pinned typer": (pin("typer", "99.0"), set()),
