@@ -179,6 +179,37 @@ def test_a_flipped_training_sees_mirrored_batches_and_the_others_are_as_before()
     assert not all(any(torch.equal(x, each) for each in data[0]) for batch in seen[True] for x in batch)
 
 
+def test_grey_levels_that_are_looked_up_train_as_what_they_stand_for():
+    """To the bit, mirrored or not: what is stored a byte each need not be held as floats."""
+    stored = torch.randint(0, 256, (40, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    value = torch.linspace(-1, 1, 256)
+    network = lambda: torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 1))  # noqa: E731
+    for flip in (False, True):
+        trained = []
+        for data, seen in ((stored, lambda rows: value[rows.long()]), (value[stored.long()], lambda rows: rows)):
+            torch.manual_seed(0)
+            mean = lambda network, batch, generator, part: network(batch[0][part]).pow(2).mean()  # noqa: E731
+            trained.append(train(network(), mean, (data,), options(flip=flip), seen=seen))
+        assert same(*trained)
+
+
+def test_training_holds_grey_levels_as_they_are_stored(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "tiny.yaml", preset())
+    held = {}
+
+    def train_of(network, loss, data, *arguments):
+        held[arguments[1]] = [x.dtype for x in data]
+        return train(network, loss, data, *arguments)
+
+    monkeypatch.setattr(runs, "train", train_of)
+    for name in ("digits", "roll"):
+        assert rediffuse("prepare", name, "--preset", "tiny.yaml") == 0
+    for name in ("digits", "roll", "classifier"):
+        assert rediffuse("train", name, "--preset", "tiny.yaml") == 0
+    assert held == {"train digits": [torch.uint8], "train roll": [torch.float32], "train classifier": [torch.uint8, torch.int64]}
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     first, again, other = (train(build(), loss, DATA, options(seed=seed)) for seed in (0, 0, 1))
     assert same(first, again) and first.history == again.history

@@ -29,6 +29,8 @@ Loss = Callable[[nn.Module, tuple[Tensor, ...], torch.Generator, slice], Tensor]
 
 Whatever is random is drawn for the whole batch, and then cut: several processes, a part each, see what one would.
 """
+Seen = Callable[[Tensor], Tensor]
+"""Rows of the first tensor of the data, as they are stored -> as networks see them."""
 Keep = Callable[[int, nn.Module], None]
 """(step, averaged network) -> nothing: called after each of the steps that options.keep names."""
 
@@ -72,6 +74,7 @@ def train(
     state: Path | None = None,
     key: str = "",
     keep: Keep = lambda step, network: None,
+    seen: Seen = lambda rows: rows,
 ) -> Trained:
     """Train a network that lies on its device with its data: tensors of equal length, from which batches are drawn with replacement.
 
@@ -84,7 +87,7 @@ def train(
     or SIGTERM, once the state is saved; UserError if the processes do not divide the batch.
     """
     with deferred(patient=parallel.size() > 1) as check:
-        return _train(network, loss, data, options, what, state, key, keep, check)
+        return _train(network, loss, data, options, what, state, key, keep, seen, check)
 
 
 def _train(
@@ -96,6 +99,7 @@ def _train(
     state: Path | None,
     key: str,
     keep: Keep,
+    seen: Seen,
     check: Callable[[], None],
 ) -> Trained:
     part = parallel.share(options.batch, what)
@@ -124,8 +128,9 @@ def _train(
         if parallel.size() > 1:
             torch.manual_seed(_seed_of_dropout(options.seed, step))
         rows = torch.randint(len(data[0]), (options.batch,), generator=generator, device=device)
+        x, *rest = _batch(data, rows, options.flip, generator)
         with autocast(network, device):
-            value = objective(_batch(data, rows, options.flip, generator), generator, part)
+            value = objective((seen(x), *rest), generator, part)
         optimiser.zero_grad(set_to_none=True)
         value.backward()
         clip_grad_norm_(network.parameters(), options.clip)
