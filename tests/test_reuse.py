@@ -182,7 +182,7 @@ def test_a_page_in_the_files_place_is_not_kept(here: None, served: Hub, capsys: 
     assert tiny.rediffuse(*IMPORT) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith(f"rediffuse: {WANTED}") and f"what came is no {file} (" in line
-    assert not [path for path in hub.RAW.rglob("*") if path.is_file()]
+    assert not [path for path in hub.FOLDER.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:9", "no address", "http://["])

@@ -12,9 +12,10 @@ from safetensors.torch import load
 
 from rediffuse.errors import UserError
 from rediffuse.files import held, write_bytes
+from rediffuse.paths import RAW
 from rediffuse.progress import track
 
-RAW = Path("data/raw/weights")
+FOLDER = RAW / "weights"
 FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 """What diffusers calls a U-Net's weights, today and formerly: the first that is there."""
 HUB = "https://huggingface.co"
@@ -33,7 +34,7 @@ def weights(name: str) -> Path:
     Without a revision it is main's, as it is when it is fetched. Raises UserError, with what to put where, if it cannot be fetched; then
     nothing is written.
     """
-    folder = RAW / name
+    folder = FOLDER / name
     with held(folder.with_name(f".{folder.name}.lock")):
         there = [folder / file for file in FILES if (folder / file).is_file()]
         return there[0] if there else _fetched(name, folder)
