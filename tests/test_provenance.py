@@ -267,6 +267,7 @@ def test_an_edit_of_one_kind_of_data_prepares_no_other_anew() -> None:
     shared = {name: {kind for kind in kinds if name in reads[kind]} for name in set.union(*reads.values()) - common}
     assert {name: by for name, by in shared.items() if len(by) > 1} == {
         "rediffuse.datasets.downloads": {"mnist", "cifar10", "celeba"},
+        "rediffuse.datasets.published": {"mnist", "cifar10", "celeba", "lsun"},
         "rediffuse.datasets.patches": {"textures", "folder"},
     }
 

@@ -41,6 +41,11 @@ ASK_EVERY = 10
 """Steps between two times that several processes ask each other whether one of them was told to stop."""
 
 
+def as_they_are(rows: Tensor) -> Tensor:
+    """What networks see of data that are stored so."""
+    return rows
+
+
 @dataclass
 class Trained:
     """The averaged network, and one row (step, images, loss, learning rate) for every so many steps, the loss their mean."""
@@ -74,13 +79,13 @@ def train(
     state: Path | None = None,
     key: str = "",
     keep: Keep = lambda step, network: None,
-    seen: Seen = lambda rows: rows,
+    seen: Seen = as_they_are,
 ) -> Trained:
     """Train a network that lies on its device with its data: tensors of equal length, from which batches are drawn with replacement.
 
     state: a file outside the declared outputs. It is written every minute, and read back if it is there with the same key (of options,
     data and code): a killed training goes on where it was and, on a CPU, ends in the same bits. The caller removes it once the weights
-    are safe. keep is called again for steps that a kill has undone.
+    are safe. keep is called again for steps that a kill has undone. seen: what networks see of rows of the first tensor.
     In a group of processes (`parallel.group`) each takes its part of every batch, and all end with the same network: the one that a
     single process would train, up to the order of sums, and up to dropout, which is each process's own.
     Raises TrainingDivergedError, which holds what was trained until then, if the loss or a weight is not finite; Interrupted after SIGINT

@@ -7,7 +7,8 @@ import numpy as np
 
 from rediffuse.config import CelebA
 from rediffuse.datasets import downloads
-from rediffuse.datasets.kinds import Read, title
+from rediffuse.datasets.kinds import Read
+from rediffuse.datasets.published import title
 from rediffuse.errors import UserError
 from rediffuse.files import held
 from rediffuse.paths import RAW

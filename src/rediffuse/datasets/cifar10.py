@@ -2,7 +2,8 @@
 
 from rediffuse.config import CIFAR10
 from rediffuse.datasets import downloads
-from rediffuse.datasets.kinds import Read, title
+from rediffuse.datasets.kinds import Read
+from rediffuse.datasets.published import title
 from rediffuse.files import held
 from rediffuse.paths import RAW
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp, xlog1py, xlogy
 
-from rediffuse.config.data import Heartbeat as Options
+from rediffuse.config import Heartbeat as HeartbeatOptions
 from rediffuse.datasets.kinds import Read
 
 LEVELS = 2
@@ -89,7 +89,7 @@ class Heartbeat:
         return np.stack(joint, axis=1) - math.log(self.period)
 
 
-def read(options: Options) -> Read:
+def read(options: HeartbeatOptions) -> Read:
     """x_train (train, length) and x_test (test, length), uint8, 0 or 1."""
     generator = np.random.Generator(np.random.PCG64(options.seed))
     x = Heartbeat(options.length, options.period).sample(options.train + options.test, generator)

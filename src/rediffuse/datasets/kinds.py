@@ -6,13 +6,12 @@ So an edit of one prepares no other anew. That is dear: Snakemake trains on what
 from dataclasses import dataclass
 from typing import Any
 
-from rediffuse.config import CIFAR10, LSUN, MNIST, CelebA
 from rediffuse.files import Arrays
 
 
 @dataclass(frozen=True)
 class Read:
-    """Arrays x_train and x_test, with y_train and y_test where images are labelled, and what they are called.
+    """Arrays x_train and x_test, y_train and y_test where images are labelled, what else figures show; and what they are called.
 
     levels of grey, 0..levels - 1, or 2 for bits, None for reals; classes of labels; of files that are none of the package's, their sha256.
     """
@@ -27,9 +26,3 @@ class Read:
 def module(kind: str) -> str:
     """The module that reads a kind, below `rediffuse`."""
     return f"datasets.{kind.replace('-', '_')}"
-
-
-def title(options: MNIST | CIFAR10 | CelebA | LSUN) -> str:
-    """What published images are called: by their published name alone only where none is left out."""
-    part = "" if options.is_whole else f" (first {options.train:,} training and {options.test:,} test images)"
-    return f"{options.published}{part} {options.size} x {options.size}"

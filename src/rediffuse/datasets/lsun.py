@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rediffuse.config import LSUN
-from rediffuse.datasets.kinds import Read, title
+from rediffuse.datasets.kinds import Read
+from rediffuse.datasets.published import title
 from rediffuse.errors import UserError
 from rediffuse.paths import RAW
 from rediffuse.progress import track

@@ -4,7 +4,8 @@ import numpy as np
 
 from rediffuse.config import MNIST
 from rediffuse.datasets import downloads
-from rediffuse.datasets.kinds import Read, title
+from rediffuse.datasets.kinds import Read
+from rediffuse.datasets.published import title
 from rediffuse.files import held
 from rediffuse.paths import RAW
 

@@ -42,18 +42,18 @@ class Prepared:
         if not self.dequantise:
             return self.as_x(array)
         generator, width = np.random.Generator(np.random.PCG64(SPLITS.index(split))), self.dequantise / self.multiply
-        return self._float32(array, lambda part: part + (generator.random(part.shape) - 0.5) * width)
+        return self._float32(array, noisy=lambda part: part + (generator.random(part.shape) - 0.5) * width)
 
     def as_x(self, array: Any) -> Any:
         """A stored array as networks see it, without noise: float32."""
-        return self._float32(array, lambda part: part)
+        return self._float32(array, noisy=lambda part: part)
 
-    def _float32(self, array: Any, of: Callable[[Any], Any]) -> Any:
-        """What networks see of `of` the array: float64 a block at a time, which whole would take twelve times the memory of grey levels."""
+    def _float32(self, array: Any, noisy: Callable[[Any], Any]) -> Any:
+        """What networks see of the array: float64 a block at a time, which whole would take twelve times the memory of grey levels."""
         flat = np.reshape(array, -1)
         x = np.empty(len(flat), np.float32)
         for start in range(0, len(flat), BLOCK):
-            x[start : start + BLOCK] = of(flat[start : start + BLOCK]) * self.multiply + self.add
+            x[start : start + BLOCK] = noisy(flat[start : start + BLOCK]) * self.multiply + self.add
         return x.reshape(np.shape(array))
 
     def to_levels(self, x: Any) -> Any:

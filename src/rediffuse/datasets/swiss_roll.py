@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from rediffuse.config.data import SwissRoll as Options
+from rediffuse.config import SwissRoll as SwissRollOptions
 from rediffuse.datasets.kinds import Read
 
 FIRST_ANGLE = 1.5 * np.pi
@@ -126,7 +126,7 @@ class SwissRoll:
         return angle[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-def read(options: Options) -> Read:
+def read(options: SwissRollOptions) -> Read:
     """x_train (train, 2) and x_test (test, 2), float32, of variance 1."""
     generator = np.random.Generator(np.random.PCG64(options.seed))
     points = SwissRoll(options.turns, options.noise).sample(options.train + options.test, generator).astype(np.float32)

@@ -66,20 +66,21 @@ def frechet_bootstrap(features: NDArray[np.floating], reference: Statistics, res
     _enough(len(features), reference.n)
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = generator.integers(len(features), size=(resamples, len(features)))
+    if len(features) > len(reference.total):
+        return np.array([frechet_distance(Statistics.of(features[row]), reference) for row in rows])
     f = features.astype(np.float64)
     rooted = f @ reference.root
-    return np.array([_distance(f[row], rooted[row], reference) for row in rows])
+    return np.array([_of_few(f[row], rooted[row], reference) for row in rows])
 
 
-def _distance(f: Array, rooted: Array, b: Statistics) -> float:
-    """`frechet_distance` of features f (n, D) from b, given f C_b^(1/2): of few features many times as fast, and no less exact.
+def _of_few(f: Array, rooted: Array, b: Statistics) -> float:
+    """`frechet_distance` from b of features f (n, D), given f C_b^(1/2), where n <= D: many times as fast, and no less exact.
 
     With A the centred rows of the latter, C_b^(1/2) C_a C_b^(1/2) is A^T A / (n - 1), whose eigenvalues but for zeros are those of A A^T.
     """
-    n, size = f.shape
     mean, centred = f.mean(0), rooted - rooted.mean(0)
-    gram = centred.T @ centred if n > size else centred @ centred.T
-    spread, cross = ((f - mean) ** 2).sum() / (n - 1), np.sqrt(np.linalg.eigvalsh(gram / (n - 1)).clip(0)).sum()
+    spread = ((f - mean) ** 2).sum() / (len(f) - 1)
+    cross = np.sqrt(np.linalg.eigvalsh(centred @ centred.T / (len(f) - 1)).clip(0)).sum()
     return float(((mean - b.mean) ** 2).sum() + spread + np.trace(b.covariance) - 2 * cross)
 
 
