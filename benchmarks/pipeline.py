@@ -37,9 +37,11 @@ def measured(preset: str, repeats: int) -> dict[str, Any]:
         "nothing_to_do": "Nothing to be done" in said,
     }
     found |= {"start": seconds_to_start(), "chain": None, "chain_jobs": [], "sum": None, "work": None}
-    found |= {"wall": None, "busy": None, "between": None, "planned": None}
+    found |= {"commits": [], "wall": None, "busy": None, "between": None, "planned": None}
     if all(is_done(recipe) for recipe in jobs):
-        timed = [Timed(recipe, record["seconds"] if (record := records.read(recipe)) else 0.0, alone(recipe)) for recipe in jobs]
+        made = [record for recipe in jobs if (record := records.read(recipe))]
+        timed = [Timed(recipe, record["seconds"], alone(recipe)) for recipe, record in zip(jobs, made, strict=True)]
+        found["commits"] = sorted({record["commit"] for record in made})
         found["chain"], found["chain_jobs"] = critical_path(timed)
         found["sum"] = sum(each.seconds for each in timed)
         found["work"] = sum(each.seconds for each in timed if _works(each))
