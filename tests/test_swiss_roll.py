@@ -7,7 +7,8 @@ import pytest
 import scipy.integrate
 import scipy.special
 
-from rediffuse.datasets.swiss_roll import SwissRoll, arrays
+from rediffuse.config import SwissRoll as SwissRollOptions
+from rediffuse.datasets.swiss_roll import SwissRoll, read
 
 DEFAULT = SwissRoll(turns=1.5, noise=0.036)
 ROLLS = pytest.mark.parametrize("roll", [DEFAULT, SwissRoll(turns=0.7, noise=0.2)], ids=["default", "short"])
@@ -158,7 +159,8 @@ def test_the_entropy_of_a_straight_tube_is_closed():
 
 
 def test_the_arrays_are_the_same_for_a_seed_and_their_halves_are_not_one_another():
-    first, again, other = (arrays(DEFAULT, 30, 20, seed) for seed in (0, 0, 1))
+    options = SwissRollOptions(kind="swiss-roll", train=30, test=20)
+    first, again, other = (read(options.model_copy(update={"seed": seed})).arrays for seed in (0, 0, 1))
     assert {name: (x.shape, x.dtype.name) for name, x in first.items()} == {"x_train": ((30, 2), "float32"), "x_test": ((20, 2), "float32")}
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["x_train"], other["x_train"])
