@@ -65,7 +65,7 @@ def train_features(features: Features, data: Prepared, device: torch.device, fol
     """Train the classifier whose features measure samples."""
     torch.manual_seed(features.training.seed)
     network = devices.place(build_classifier(features, data.shape, data.classes), device)
-    # With noise, where data have any, which is not drawn anew: a classifier scores samples that have none.
+    # Of dequantised data with the noise that is always the same.
     x, seen = (torch.from_numpy(data.x("train")).to(device), as_they_are) if data.dequantise else _stored(data, device)
     y = torch.from_numpy(data.arrays["y_train"]).long().to(device)
 
